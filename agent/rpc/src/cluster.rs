@@ -1,0 +1,53 @@
+//! The datacenter, as the front doors see it.
+
+use crate::error::ClusterError;
+use async_trait::async_trait;
+use bytes::Bytes;
+use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Reply, Token};
+use std::sync::{Arc, OnceLock};
+
+/// What many readers share: one reply and, once somebody needed it, its encoded form.
+#[derive(Debug)]
+pub struct Content {
+    /// The reply.
+    pub reply: Reply,
+    /// The compact JSON body, encoded by the first HTTP reader and served to all as shared bytes.
+    pub json: OnceLock<Bytes>,
+}
+
+impl Content {
+    /// Wraps a reply.
+    pub fn new(reply: Reply) -> Arc<Self> {
+        Arc::new(Self { reply, json: OnceLock::new() })
+    }
+}
+
+/// An answer: what is shared, and what is this caller's own. Two answers whose `content` is the same pointer are equal, so a
+/// front door may keep what it prepared from it (DNS does).
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Index, leader, age.
+    pub meta: QueryMeta,
+    /// The reply, shared.
+    pub content: Arc<Content>,
+}
+
+/// What goes with a write.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// Datacenter to write to; empty: the agent's own.
+    pub datacenter: String,
+    /// The caller's token.
+    pub token: Token,
+}
+
+/// The datacenter: `Server` on server agents, `Forwarder` on client agents, `FakeCluster` in tests.
+#[async_trait]
+pub trait Cluster: Send + Sync + 'static {
+    /// Answers a query. With `options.min_index` it waits for a change (a blocking query). Dropping the future ends the wait.
+    async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError>;
+
+    /// Proposes a command and answers once it is applied and durable. Ids and times that the proposer chooses (session ids,
+    /// lock times) are filled in by the server; an `Outcome::Refused` comes back as `Err(ClusterError::Refused)`.
+    async fn apply(&self, command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError>;
+}

@@ -1,0 +1,40 @@
+//! Doors with scripted replies, for the tests of the rooms in front of them.
+
+use crate::cluster::{Answer, Cluster, Content, WriteOptions};
+use crate::error::ClusterError;
+use async_trait::async_trait;
+use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Reply};
+use parking_lot::Mutex;
+
+type Respond = dyn Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync;
+
+/// A datacenter whose replies a closure makes; writes are recorded.
+pub struct FakeCluster {
+    respond: Box<Respond>,
+    /// Every write so far.
+    pub written: Mutex<Vec<Command>>,
+    /// What the next writes answer; empty: `Done`.
+    pub outcomes: Mutex<Vec<Result<Outcome, ClusterError>>>,
+}
+
+impl FakeCluster {
+    /// A datacenter that answers what `respond` says, with index 1.
+    pub fn new(respond: impl Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync + 'static) -> Self {
+        Self { respond: Box::new(respond), written: Mutex::default(), outcomes: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Cluster for FakeCluster {
+    async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
+        let reply = (self.respond)(query, options)?;
+        let meta = QueryMeta { index: Index(1), known_leader: true, ..QueryMeta::default() };
+        Ok(Answer { meta, content: Content::new(reply) })
+    }
+
+    async fn apply(&self, command: Command, _options: &WriteOptions) -> Result<Outcome, ClusterError> {
+        self.written.lock().push(command);
+        let mut outcomes = self.outcomes.lock();
+        if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) }
+    }
+}

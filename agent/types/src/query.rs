@@ -1,0 +1,202 @@
+//! The questions one may ask of the cluster, and their answers.
+
+use crate::check::HealthCheck;
+use crate::coordinate::NodeCoordinate;
+use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
+use crate::kv::KvEntry;
+use crate::node::Node;
+use crate::service::{NodeService, ServiceNode};
+use crate::session::Session;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A read. A closed list: the compiler tells every place that must know a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// Names of the known datacenters, nearest first.
+    Datacenters,
+    /// All nodes.
+    Nodes,
+    /// All service names with the union of their tags.
+    Services,
+    /// Instances of a service joined with their nodes.
+    ServiceNodes {
+        /// Name of the service.
+        service: ServiceName,
+        /// Tags that an instance must all have (compared without letter case).
+        tags: Vec<String>,
+        /// Ask for connect-capable instances (proxies and native ones) instead.
+        connect: bool,
+    },
+    /// A node with its services by id (`/v1/catalog/node/:node`).
+    NodeServices(NodeName),
+    /// A node with its services as a list (`/v1/catalog/node-services/:node`).
+    NodeServiceList(NodeName),
+    /// Checks of a node.
+    NodeChecks(NodeName),
+    /// Checks of a service, over all nodes.
+    ServiceChecks(ServiceName),
+    /// Checks in a state; `None` is `any`.
+    ChecksInState(Option<crate::HealthStatus>),
+    /// Instances of a service with node and checks (`/v1/health/service/:service`).
+    HealthService {
+        /// Name of the service.
+        service: ServiceName,
+        /// Tags that an instance must all have.
+        tags: Vec<String>,
+        /// Keep only instances without a check that is worse than this; `None`: all.
+        worst: Option<crate::HealthStatus>,
+        /// Ask for connect-capable instances instead.
+        connect: bool,
+    },
+    /// One key.
+    KvGet(String),
+    /// All entries under a prefix.
+    KvList(String),
+    /// Key names under a prefix, cut after the first separator behind it.
+    KvKeys {
+        /// The prefix.
+        prefix: String,
+        /// The separator; empty: none.
+        separator: String,
+    },
+    /// One session by id (empty list when it doesn't exist).
+    SessionInfo(String),
+    /// All sessions.
+    Sessions,
+    /// Sessions of a node.
+    NodeSessions(NodeName),
+    /// Coordinates of all nodes.
+    Coordinates,
+    /// Coordinates of one node.
+    NodeCoordinates(NodeName),
+    /// Address of the raft leader, or empty. Never waits, never fails.
+    StatusLeader,
+    /// Addresses of the raft peers.
+    StatusPeers,
+    /// Address to node name: nodes with this IP address (for DNS PTR).
+    NodesByAddress(std::net::IpAddr),
+}
+
+/// How fresh an answer must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Consistency {
+    /// From the leader, under its lease.
+    #[default]
+    Default,
+    /// From the leader, confirmed by a quorum.
+    Consistent,
+    /// From any server, however old.
+    Stale,
+}
+
+/// What a caller may add to any query.
+#[derive(Clone, Debug, Default)]
+pub struct QueryOptions {
+    /// Datacenter to ask; empty: the agent's own.
+    pub datacenter: String,
+    /// The caller's token.
+    pub token: Token,
+    /// Wait until the index has passed this one; 0: answer at once.
+    pub min_index: Index,
+    /// How long to wait at most; `None`: the default of 5 minutes. Capped at 10 minutes; up to 1/16 is added as jitter.
+    pub wait: Option<Duration>,
+    /// How fresh the answer must be.
+    pub consistency: Consistency,
+    /// With `Stale`: ask the leader instead when the answer would be older than this.
+    pub max_stale: Option<Duration>,
+    /// Sort by distance from this node (`_agent` is resolved by `http`); empty: keep the order.
+    pub near: String,
+    /// Keep only rows of nodes with these metadata.
+    pub node_meta: BTreeMap<String, String>,
+    /// A filter expression; empty: none.
+    pub filter: String,
+}
+
+/// What is told beside every answer, as `X-Consul-*` headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryMeta {
+    /// Index of the answer, at least 1 for answers from the catalog; pass it as `min_index` to wait for the next change.
+    pub index: Index,
+    /// How long ago the answering server heard from the leader (0 on the leader).
+    pub last_contact: Duration,
+    /// Whether the answering server knows a leader.
+    pub known_leader: bool,
+    /// The consistency the answer really has; `None` where Consul doesn't tell (kv, sessions, coordinates).
+    pub effective: Option<Consistency>,
+}
+
+/// The answer to a query. Each variant serializes to the JSON body of its endpoint, but for `Kv*`, which `http` shapes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// To `Datacenters`, `StatusPeers`, `KvKeys`.
+    Names(Vec<String>),
+    /// To `StatusLeader`.
+    Name(String),
+    /// To `Nodes`, `NodesByAddress`.
+    Nodes(Vec<Arc<Node>>),
+    /// To `Services`.
+    Services(BTreeMap<ServiceName, Vec<String>>),
+    /// To `ServiceNodes`.
+    ServiceNodes(Vec<ServiceNode>),
+    /// To `NodeServices`; `null` when there is no such node.
+    NodeServices(Option<NodeServices>),
+    /// To `NodeServiceList`.
+    NodeServiceList(Option<NodeServiceList>),
+    /// To `NodeChecks`, `ServiceChecks`, `ChecksInState`.
+    Checks(Vec<Arc<HealthCheck>>),
+    /// To `HealthService`.
+    HealthService(Vec<CheckServiceNode>),
+    /// To `KvGet`, `KvList`.
+    Kv(#[serde(skip)] Vec<Arc<KvEntry>>),
+    /// To `SessionInfo`, `Sessions`, `NodeSessions`.
+    Sessions(Vec<Arc<Session>>),
+    /// To `Coordinates`, `NodeCoordinates`.
+    Coordinates(Vec<Arc<NodeCoordinate>>),
+}
+
+/// A node and its services by id.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NodeServices {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its services, by id.
+    pub services: BTreeMap<String, Arc<NodeService>>,
+}
+
+/// A node and its services as a list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NodeServiceList {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its services.
+    pub services: Vec<Arc<NodeService>>,
+}
+
+/// An instance with its node and all checks that concern it: an element of `/v1/health/service/:service`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CheckServiceNode {
+    /// The node.
+    pub node: Arc<Node>,
+    /// The instance.
+    pub service: Arc<NodeService>,
+    /// Checks of the node and of the instance.
+    pub checks: Vec<Arc<HealthCheck>>,
+}
+
+impl CheckServiceNode {
+    /// The worst state among the checks; passing when there are none.
+    pub fn worst_status(&self) -> crate::HealthStatus {
+        self.checks.iter().map(|c| c.status).max().unwrap_or(crate::HealthStatus::Passing)
+    }
+    /// Id of a check that decides against this instance, for explanations.
+    pub fn deciding_check(&self) -> Option<&CheckId> {
+        self.checks.iter().max_by_key(|c| c.status).map(|c| &c.check_id)
+    }
+}
