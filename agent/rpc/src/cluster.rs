@@ -3,7 +3,7 @@
 use crate::error::ClusterError;
 use async_trait::async_trait;
 use bytes::Bytes;
-use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Reply, Token};
+use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token};
 use std::sync::{Arc, OnceLock};
 
 /// What many readers share: one reply and, once somebody needed it, its encoded form.
@@ -50,4 +50,10 @@ pub trait Cluster: Send + Sync + 'static {
     /// Proposes a command and answers once it is applied and durable. Ids and times that the proposer chooses (session ids,
     /// lock times) are filled in by the server; an `Outcome::Refused` comes back as `Err(ClusterError::Refused)`.
     async fn apply(&self, command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError>;
+
+    /// Starts the time to live of a session anew and answers the session; `None` when it does not exist. No raft write: the
+    /// leader keeps these timers. An id that is no UUID is `BadRequest`, as in `Query::SessionInfo`.
+    async fn renew_session(&self, _id: &str, _options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {
+        Err(ClusterError::Internal("renewing sessions is not built yet".to_owned()))
+    }
 }
