@@ -1,1 +1,3 @@
-//! lictor-tidy
+//! The rules of the house, as tests: see `tests/it`.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,127 @@
+//! `lictor services …`
+
+use crate::command::{Command, Invocation, Work};
+use crate::error::Failure;
+use crate::flags::{switch, value, values};
+use serde_json::{Map, Value, json};
+use std::process::ExitCode;
+
+/// `lictor services register`
+pub const REGISTER: Command = Command {
+    name: "services register",
+    about: "Registers services with the agent",
+    arguments: "[FILE...]",
+    help: "Services come from files (HCL, JSON or TOML) or from flags.\n\nExamples:\n  lictor services register web.hcl\n  lictor services register -name=web -port=80",
+    flags: || {
+        vec![
+            value("address", "address", "Address of the service."),
+            value("id", "id", "Id; the name by default."),
+            value("kind", "kind", "Kind of service."),
+            values("meta", "key=value", "Metadata; repeatable."),
+            value("name", "name", "Name."),
+            value("port", "port", "Port.").value_parser(clap::value_parser!(u64)),
+            values("tag", "tag", "Tag; repeatable."),
+            values("tagged-address", "name=address[:port]", "Further address; repeatable."),
+            switch("replace-existing-checks", "Drop checks of the service that are not given."),
+        ]
+    },
+    work: |invocation| Box::pin(register(invocation)) as Work<'_>,
+};
+
+/// `lictor services deregister`
+pub const DEREGISTER: Command = Command {
+    name: "services deregister",
+    about: "Removes services from the agent",
+    arguments: "[FILE...]",
+    help: "Example:\n  lictor services deregister -id=web",
+    flags: || vec![value("id", "id", "Id of the service.")],
+    work: |invocation| Box::pin(deregister(invocation)) as Work<'_>,
+};
+
+async fn register(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
+    let Invocation { given, client, terminal, .. } = invocation;
+    let files = given.rest();
+    let named = !given.text("name").is_empty();
+    let services = match (files.is_empty(), named) {
+        (true, false) => return Err(Failure::Usage("Service registration requires at least one argument or flags.".to_owned())),
+        (false, true) => return Err(Failure::Usage("Service registration takes files or flags, not both.".to_owned())),
+        (true, true) => vec![from_flags(&given)?],
+        (false, false) => from_files(&files)?,
+    };
+    for service in services {
+        let name = text_of(&service, "name");
+        client.register_service(&service).await.map_err(|error| Failure::Failed(format!("Error registering service {name:?}: {error}")))?;
+        terminal.say(&format!("Registered service: {name}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn deregister(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
+    let Invocation { given, client, terminal, .. } = invocation;
+    let (files, id) = (given.rest(), given.text("id"));
+    let ids = match (files.is_empty(), id.is_empty()) {
+        (true, true) => return Err(Failure::Usage("Service deregistration requires at least one argument or -id.".to_owned())),
+        (false, false) => return Err(Failure::Usage("Service deregistration takes files or -id, not both.".to_owned())),
+        (true, false) => vec![id.to_owned()],
+        (false, true) => from_files(&files)?.iter().map(id_of).collect(),
+    };
+    for id in ids {
+        client
+            .deregister_service(&id)
+            .await
+            .map_err(|error| Failure::Failed(format!("Error deregistering service {id:?}: {error}")))?;
+        terminal.say(&format!("Deregistered service: {id}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn from_flags(given: &crate::flags::Given) -> Result<Value, Failure> {
+    let mut meta = Map::new();
+    for pair in given.texts("meta") {
+        let (name, value) = pair.split_once('=').ok_or_else(|| Failure::Usage(format!("-meta {pair}: must be key=value")))?;
+        meta.insert(name.to_owned(), json!(value));
+    }
+    let mut tagged = Map::new();
+    for pair in given.texts("tagged-address") {
+        let (name, address) =
+            pair.split_once('=').ok_or_else(|| Failure::Usage(format!("-tagged-address {pair}: must be name=address[:port]")))?;
+        let (host, port) = match address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
+            Some((host, Ok(port))) => (host, port),
+            _ => (address, 0),
+        };
+        tagged.insert(name.to_owned(), json!({"Address": host, "Port": port}));
+    }
+    Ok(json!({
+        "ID": given.text("id"),
+        "name": given.text("name"),
+        "Kind": given.text("kind"),
+        "Address": given.text("address"),
+        "Port": given.number("port").unwrap_or(0),
+        "Tags": given.texts("tag"),
+        "Meta": meta,
+        "TaggedAddresses": tagged,
+    }))
+}
+
+fn from_files(files: &[&str]) -> Result<Vec<Value>, Failure> {
+    let mut services = Vec::new();
+    for file in files {
+        let found = lictor_config::service_values(file).map_err(Failure::Failed)?;
+        if found.is_empty() {
+            return Err(Failure::Failed(format!("{file}: defines no service")));
+        }
+        services.extend(found);
+    }
+    Ok(services)
+}
+
+/// A value under a key in any of the notations that files use.
+fn text_of<'a>(service: &'a Value, name: &str) -> &'a str {
+    let found = service.as_object().and_then(|object| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
+    found.and_then(|(_, value)| value.as_str()).unwrap_or("")
+}
+
+fn id_of(service: &Value) -> String {
+    let id = text_of(service, "id");
+    if id.is_empty() { text_of(service, "name").to_owned() } else { id.to_owned() }
+}
