@@ -78,6 +78,8 @@ pub enum Query {
     StatusPeers,
     /// Address to node name: nodes with this IP address (for DNS PTR).
     NodesByAddress(std::net::IpAddr),
+    /// Instances whose own address (not their node's) is this IP address (for DNS PTR). Answered with `Reply::ServiceNodes`.
+    ServicesByAddress(std::net::IpAddr),
 }
 
 /// How fresh an answer must be.
@@ -140,12 +142,12 @@ pub enum Reply {
     Nodes(Vec<Arc<Node>>),
     /// To `Services`.
     Services(BTreeMap<ServiceName, Vec<String>>),
-    /// To `ServiceNodes`.
+    /// To `ServiceNodes`, `ServicesByAddress`.
     ServiceNodes(Vec<ServiceNode>),
     /// To `NodeServices`; `null` when there is no such node.
     NodeServices(Option<NodeServices>),
-    /// To `NodeServiceList`.
-    NodeServiceList(Option<NodeServiceList>),
+    /// To `NodeServiceList`; `{"Node": null, "Services": null}` when there is no such node.
+    NodeServiceList(#[serde(serialize_with = "node_service_list")] Option<NodeServiceList>),
     /// To `NodeChecks`, `ServiceChecks`, `ChecksInState`.
     Checks(Vec<Arc<HealthCheck>>),
     /// To `HealthService`.
@@ -156,6 +158,19 @@ pub enum Reply {
     Sessions(Vec<Arc<Session>>),
     /// To `Coordinates`, `NodeCoordinates`.
     Coordinates(Vec<Arc<NodeCoordinate>>),
+}
+
+fn node_service_list<S: serde::Serializer>(list: &Option<NodeServiceList>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Nothing {
+        node: (),
+        services: (),
+    }
+    match list {
+        Some(list) => list.serialize(serializer),
+        None => Nothing { node: (), services: () }.serialize(serializer),
+    }
 }
 
 /// A node and its services by id.
