@@ -3,7 +3,9 @@
 //! [`decode`](crate::definition::decode) reads them from a loosely typed JSON value, with Consul's weak typing and
 //! its CamelCase and snake_case keys; `config` uses it for files and `http` for bodies.
 
+pub mod body;
 pub mod decode;
+pub mod validate;
 
 use crate::check::HealthStatus;
 use crate::ids::{CheckId, ServiceId, ServiceName, Token};
