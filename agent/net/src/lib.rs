@@ -10,4 +10,5 @@ pub mod clock;
 pub mod shutdown;
 
 pub use shutdown::Shutdown;
+pub use tokio::net::unix::pipe;
 pub use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream, lookup_host};
