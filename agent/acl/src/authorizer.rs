@@ -1,0 +1,148 @@
+//! Who decides.
+
+use crate::permission::{Permission, Resource};
+use lictor_types::{Command, Query, Reply, Token};
+use thiserror::Error;
+
+/// A token does not allow what was asked. Caller's fault; nothing changed; do not retry with the same token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("Permission denied")]
+pub struct Denied;
+
+/// The rules of the datacenter. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Acl {}
+
+impl Acl {
+    /// No rules: everybody may do everything.
+    pub fn allow_all() -> Self {
+        Self {}
+    }
+
+    /// What a token may do. A pure look-up: whoever holds the tokens gives them to this room.
+    pub fn resolve(&self, _token: &Token) -> Authorizer {
+        Authorizer::AllowAll
+    }
+}
+
+/// What one caller may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Authorizer {
+    /// Everything.
+    AllowAll,
+}
+
+impl Authorizer {
+    /// Whether one thing is allowed.
+    pub fn allows(&self, _permission: Permission<'_>) -> bool {
+        match self {
+            Self::AllowAll => true,
+        }
+    }
+
+    /// Refuses what is not allowed.
+    pub fn check(&self, permission: Permission<'_>) -> Result<(), Denied> {
+        if self.allows(permission) { Ok(()) } else { Err(Denied) }
+    }
+
+    /// Refuses a query that is not allowed.
+    pub fn check_query(&self, query: &Query) -> Result<(), Denied> {
+        match self {
+            Self::AllowAll => Ok(()),
+            #[allow(unreachable_patterns)]
+            _ => self.check(Permission::of_query(query)),
+        }
+    }
+
+    /// Refuses a command of which any part is not allowed.
+    pub fn check_command(&self, command: &Command) -> Result<(), Denied> {
+        match self {
+            // Nothing to collect on the way of every write.
+            Self::AllowAll => Ok(()),
+            #[allow(unreachable_patterns)]
+            _ => Permission::of_command(command).into_iter().try_for_each(|permission| self.check(permission)),
+        }
+    }
+
+    /// Whether a reply must pass [`Authorizer::redact`] (then it cannot be shared between callers).
+    pub fn sees_all(&self) -> bool {
+        match self {
+            Self::AllowAll => true,
+        }
+    }
+
+    /// Drops the rows of a reply that the caller may not see; whether any was dropped.
+    pub fn redact(&self, reply: &mut Reply) -> bool {
+        if self.sees_all() {
+            return false;
+        }
+        let node = |name: &str| self.allows(Permission::read(Resource::Node(name)));
+        let service = |name: &str| self.allows(Permission::read(Resource::Service(name)));
+        match reply {
+            Reply::Nodes(rows) => drop_unless(rows, |row| node(&row.node)),
+            Reply::Services(names) => {
+                let before = names.len();
+                names.retain(|name, _| service(name));
+                names.len() < before
+            }
+            Reply::ServiceNodes(rows) => drop_unless(rows, |row| node(&row.node) && service(&row.service_name)),
+            Reply::NodeServiceList(Some(list)) => drop_unless(&mut list.services, |row| service(&row.service)),
+            Reply::NodeServices(Some(list)) => {
+                let before = list.services.len();
+                list.services.retain(|_, row| service(&row.service));
+                list.services.len() < before
+            }
+            Reply::Checks(rows) => {
+                drop_unless(rows, |row| node(&row.node) && (row.service_name.is_empty() || service(&row.service_name)))
+            }
+            Reply::HealthService(rows) => drop_unless(rows, |row| node(&row.node.node) && service(&row.service.service)),
+            Reply::Kv(rows) => drop_unless(rows, |row| self.allows(Permission::read(Resource::Key(&row.key)))),
+            Reply::Sessions(rows) => drop_unless(rows, |row| self.allows(Permission::read(Resource::Session(&row.node)))),
+            Reply::Coordinates(rows) => drop_unless(rows, |row| node(&row.node)),
+            _ => false,
+        }
+    }
+}
+
+fn drop_unless<T>(rows: &mut Vec<T>, keep: impl Fn(&T) -> bool) -> bool {
+    let before = rows.len();
+    rows.retain(keep);
+    rows.len() < before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::permission::Access;
+    use lictor_types::{Register, ServiceName};
+
+    #[test]
+    fn everything_is_allowed_for_now() {
+        let authorizer = Acl::allow_all().resolve(&Token::default());
+        assert!(authorizer.sees_all());
+        assert_eq!(authorizer.check_query(&Query::Nodes), Ok(()));
+        assert_eq!(authorizer.check_command(&Command::Batch(vec![])), Ok(()));
+        assert_eq!(authorizer.check(Permission::write(Resource::Operator)), Ok(()));
+    }
+
+    #[test]
+    fn what_a_query_needs() {
+        let web = Query::ServiceChecks(ServiceName::from("web"));
+        assert_eq!(Permission::of_query(&web), Permission::read(Resource::Service("web")));
+        let keys = Query::KvKeys { prefix: "a/".into(), separator: String::new() };
+        assert_eq!(Permission::of_query(&keys), Permission { access: Access::List, resource: Resource::KeyPrefix("a/") });
+    }
+
+    #[test]
+    fn what_a_batch_needs() {
+        let mut register = Register::default();
+        register.node.node = "n1".into();
+        register.service = Some(lictor_types::NodeService { service: "web".into(), ..Default::default() });
+        let command = Command::Batch(vec![Command::RegisterBatch(vec![register])]);
+        assert_eq!(
+            Permission::of_command(&command),
+            [Permission::write(Resource::Node("n1")), Permission::write(Resource::Service("web"))]
+        );
+    }
+}

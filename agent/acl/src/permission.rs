@@ -1,0 +1,123 @@
+//! What a caller may ask for. The resources and accesses are those of Consul's rule language.
+
+use lictor_types::{Command, Query};
+
+/// How something is accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Look at it.
+    Read,
+    /// Enumerate names under a prefix.
+    List,
+    /// Create, change or remove it.
+    Write,
+}
+
+/// What is accessed. A name is that of the one thing meant; empty: the whole kind (rows are then filtered one by one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource<'a> {
+    /// The agent on a node: its own endpoints under `/v1/agent`.
+    Agent(&'a str),
+    /// A user event.
+    Event(&'a str),
+    /// A key.
+    Key(&'a str),
+    /// All keys under a prefix.
+    KeyPrefix(&'a str),
+    /// The gossip encryption keys.
+    Keyring,
+    /// A node of the catalog.
+    Node(&'a str),
+    /// Raft peers, autopilot, snapshots.
+    Operator,
+    /// A prepared query.
+    PreparedQuery(&'a str),
+    /// A service of the catalog.
+    Service(&'a str),
+    /// Sessions of a node.
+    Session(&'a str),
+    /// What everybody may see: leader, peers, names of datacenters.
+    Public,
+}
+
+/// One thing a caller wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Permission<'a> {
+    /// How.
+    pub access: Access,
+    /// What.
+    pub resource: Resource<'a>,
+}
+
+impl<'a> Permission<'a> {
+    /// To look at something.
+    pub fn read(resource: Resource<'a>) -> Self {
+        Self { access: Access::Read, resource }
+    }
+    /// To enumerate something.
+    pub fn list(resource: Resource<'a>) -> Self {
+        Self { access: Access::List, resource }
+    }
+    /// To change something.
+    pub fn write(resource: Resource<'a>) -> Self {
+        Self { access: Access::Write, resource }
+    }
+
+    /// What a query needs before it is answered. Rows of lists are judged one by one besides.
+    pub fn of_query(query: &'a Query) -> Self {
+        match query {
+            Query::Nodes | Query::NodesByAddress(_) | Query::ServicesByAddress(_) | Query::Coordinates => {
+                Self::read(Resource::Node(""))
+            }
+            Query::Services | Query::ChecksInState(_) => Self::read(Resource::Service("")),
+            Query::ServiceNodes { service, .. } | Query::ServiceChecks(service) | Query::HealthService { service, .. } => {
+                Self::read(Resource::Service(service))
+            }
+            Query::NodeServices(node) | Query::NodeServiceList(node) | Query::NodeChecks(node) | Query::NodeCoordinates(node) => {
+                Self::read(Resource::Node(node))
+            }
+            Query::KvGet(key) => Self::read(Resource::Key(key)),
+            Query::KvList(prefix) => Self::read(Resource::KeyPrefix(prefix)),
+            Query::KvKeys { prefix, .. } => Self::list(Resource::KeyPrefix(prefix)),
+            Query::NodeSessions(node) => Self::read(Resource::Session(node)),
+            Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
+            Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
+        }
+    }
+
+    /// Everything a command needs; all must be granted.
+    pub fn of_command(command: &'a Command) -> Vec<Self> {
+        let mut needed = Vec::new();
+        Self::collect(command, &mut needed);
+        needed
+    }
+
+    fn collect(command: &'a Command, needed: &mut Vec<Self>) {
+        use lictor_types::KvVerb;
+        let mut registration = |register: &'a lictor_types::Register| {
+            if !register.skip_node_update {
+                needed.push(Self::write(Resource::Node(&register.node.node)));
+            }
+            if let Some(service) = &register.service {
+                needed.push(Self::write(Resource::Service(&service.service)));
+            }
+            for check in &register.checks {
+                needed.push(Self::write(match check.service_name.as_str() {
+                    "" => Resource::Node(&register.node.node),
+                    service => Resource::Service(service),
+                }));
+            }
+        };
+        match command {
+            Command::Register(register) => registration(register),
+            Command::RegisterBatch(registers) => registers.iter().for_each(registration),
+            Command::Deregister(deregister) => needed.push(Self::write(Resource::Node(&deregister.node))),
+            Command::Kv { verb: KvVerb::DeleteTree, entry, .. } => needed.push(Self::write(Resource::KeyPrefix(&entry.key))),
+            Command::Kv { entry, .. } => needed.push(Self::write(Resource::Key(&entry.key))),
+            Command::Session { session, .. } => needed.push(Self::write(Resource::Session(&session.node))),
+            Command::Coordinates(rows) => needed.extend(rows.iter().map(|row| Self::write(Resource::Node(&row.node)))),
+            Command::ReapTombstones(_) => needed.push(Self::write(Resource::Operator)),
+            Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
+        }
+    }
+}
