@@ -43,7 +43,11 @@ pub struct Command {
 /// Flags that every command talking to an agent knows.
 fn api_flags() -> Vec<Arg> {
     vec![
-        value("http-addr", "address", "Address of the agent, host:port or unix:///path. Also by LICTOR_HTTP_ADDR or CONSUL_HTTP_ADDR. Default 127.0.0.1:8500."),
+        value(
+            "http-addr",
+            "address",
+            "Address of the agent, host:port or unix:///path. Also by LICTOR_HTTP_ADDR or CONSUL_HTTP_ADDR. Default 127.0.0.1:8500.",
+        ),
         value("token", "token", "Token to show. Also by LICTOR_HTTP_TOKEN or CONSUL_HTTP_TOKEN."),
         value("token-file", "path", "File that holds the token."),
         value("datacenter", "name", "Datacenter to ask; the agent's own by default."),

@@ -42,6 +42,25 @@ pub const ALL: &[&Command] = &[
 
 /// Commands of Consul that are known by name and refused until they are built.
 pub const NOT_BUILT: &[&str] = &[
-    "acl", "connect", "debug", "event", "exec", "force-leave", "intention", "join", "keyring", "lock", "login", "logout", "monitor",
-    "operator", "peering", "resource", "rtt", "snapshot", "tls", "troubleshoot", "watch",
+    "acl",
+    "connect",
+    "debug",
+    "event",
+    "exec",
+    "force-leave",
+    "intention",
+    "join",
+    "keyring",
+    "lock",
+    "login",
+    "logout",
+    "monitor",
+    "operator",
+    "peering",
+    "resource",
+    "rtt",
+    "snapshot",
+    "tls",
+    "troubleshoot",
+    "watch",
 ];

@@ -86,7 +86,9 @@ pub fn read(command: clap::Command, arguments: &[String]) -> Result<Read, Failur
         .arg(Arg::new(REST).num_args(0..).trailing_var_arg(true).allow_hyphen_values(false).hide(true));
     match command.try_get_matches_from(normalise(arguments)) {
         Ok(matches) => Ok(Read::Given(Given { matches })),
-        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => Ok(Read::Help(error.to_string().trim_end().to_owned())),
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelp => {
+            Ok(Read::Help(error.to_string().trim_end().to_owned()))
+        }
         Err(error) => Err(Failure::Usage(error.to_string().trim_end().to_owned())),
     }
 }
@@ -110,7 +112,12 @@ mod tests {
     use super::*;
 
     fn given(arguments: &[&str]) -> Given {
-        let command = clap::Command::new("x").args([value("name", "n", ""), values("tag", "t", ""), switch("keys", ""), number("flags", "")]);
+        let command = clap::Command::new("x").args([
+            value("name", "n", ""),
+            values("tag", "t", ""),
+            switch("keys", ""),
+            number("flags", ""),
+        ]);
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         match read(command, &arguments).unwrap() {
             Read::Given(given) => given,

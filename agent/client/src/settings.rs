@@ -39,7 +39,9 @@ impl Settings {
     /// `variable` looks one up (the process environment in production, a map in tests).
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ClientError> {
         let either = |name: &str| {
-            ["LICTOR_", "CONSUL_"].iter().find_map(|prefix| variable(&format!("{prefix}{name}")).filter(|value| !value.is_empty()))
+            ["LICTOR_", "CONSUL_"]
+                .iter()
+                .find_map(|prefix| variable(&format!("{prefix}{name}")).filter(|value| !value.is_empty()))
         };
         let token = match (either("HTTP_TOKEN"), either("HTTP_TOKEN_FILE")) {
             (Some(token), _) => token,
@@ -64,7 +66,10 @@ impl Settings {
             return Ok(Endpoint::Unix(PathBuf::from(path)));
         }
         if self.address.starts_with("https://") {
-            return Err(ClientError::BadSetting(format!("{}: HTTPS to the agent is not built yet; use http:// or unix://", self.address)));
+            return Err(ClientError::BadSetting(format!(
+                "{}: HTTPS to the agent is not built yet; use http:// or unix://",
+                self.address
+            )));
         }
         let rest = self.address.strip_prefix("http://").unwrap_or(&self.address).trim_end_matches('/');
         if rest.is_empty() {

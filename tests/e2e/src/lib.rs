@@ -1,1 +1,17 @@
-//! lictor-e2e
+//! Black-box tests: real processes, real sockets, real files; only HTTP, DNS, the command line and files are looked at.
+//!
+//! Owns: starting and ending agents, asking them, waiting for a condition.
+//! Never: names a room of the agent. The binary under test is `$LICTOR_BIN`, else the one built beside the tests; with
+//! `LICTOR_BIN` naming another agent, the same cases judge that one.
+//! Entry points: [`Agent`], [`wait::until`].
+
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod binary;
+pub mod dns;
+pub mod http;
+pub mod ports;
+pub mod wait;
+
+pub use agent::{Agent, Plan};

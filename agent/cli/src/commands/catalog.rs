@@ -150,7 +150,8 @@ async fn services(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 
 fn services_of(node: Option<&Value>) -> BTreeMap<String, Vec<String>> {
     let mut union: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for service in node.and_then(|node| node.get("Services")).and_then(Value::as_object).into_iter().flat_map(|map| map.values()) {
+    for service in node.and_then(|node| node.get("Services")).and_then(Value::as_object).into_iter().flat_map(|map| map.values())
+    {
         let Some(name) = service.get("Service").and_then(Value::as_str) else { continue };
         let tags = service.get("Tags").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         union.entry(name.to_owned()).or_default().extend(tags.map(str::to_owned));

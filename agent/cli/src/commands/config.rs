@@ -23,7 +23,9 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
         for source in &sources {
             let mut defines: Vec<String> = source.services.iter().map(|id| format!("service {id}")).collect();
             defines.extend(source.checks.iter().map(|id| format!("check {id}")));
-            invocation.terminal.say(&format!("{:<12} {}  {}", source.state, source.file, defines.join(", ")).trim_end().to_owned());
+            invocation
+                .terminal
+                .say(&format!("{:<12} {}  {}", source.state, source.file, defines.join(", ")).trim_end().to_owned());
             for problem in &source.problems {
                 invocation.terminal.say(&format!("             {problem}"));
             }

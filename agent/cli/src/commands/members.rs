@@ -53,7 +53,11 @@ fn status(member: &Member) -> &'static str {
 }
 
 fn address(member: &Member) -> String {
-    if member.addr.contains(':') { format!("[{}]:{}", member.addr, member.port) } else { format!("{}:{}", member.addr, member.port) }
+    if member.addr.contains(':') {
+        format!("[{}]:{}", member.addr, member.port)
+    } else {
+        format!("{}:{}", member.addr, member.port)
+    }
 }
 
 fn standard(members: &[Member]) -> Vec<Vec<String>> {

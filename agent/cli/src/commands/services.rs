@@ -50,7 +50,10 @@ async fn register(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     };
     for service in services {
         let name = text_of(&service, "name");
-        client.register_service(&service).await.map_err(|error| Failure::Failed(format!("Error registering service {name:?}: {error}")))?;
+        client
+            .register_service(&service)
+            .await
+            .map_err(|error| Failure::Failed(format!("Error registering service {name:?}: {error}")))?;
         terminal.say(&format!("Registered service: {name}"));
     }
     Ok(ExitCode::SUCCESS)

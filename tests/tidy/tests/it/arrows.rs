@@ -48,7 +48,8 @@ fn arrows_never_turn_back() {
     let allowed = allowed();
     let mut rest: BTreeSet<&String> = allowed.keys().collect();
     loop {
-        let ready: Vec<&String> = rest.iter().copied().filter(|room| allowed[*room].iter().all(|to| !rest.contains(to))).collect();
+        let ready: Vec<&String> =
+            rest.iter().copied().filter(|room| allowed[*room].iter().all(|to| !rest.contains(to))).collect();
         if ready.is_empty() {
             break;
         }

@@ -53,11 +53,19 @@ fn every_file_opens_with_its_purpose() {
 fn sockets_are_opened_in_net_alone() {
     let wrong: Vec<String> = tree::files(&["rs"])
         .into_iter()
-        .filter(|(path, _)| !path.starts_with("agent/net/") && !path.starts_with("tests/") && !path.starts_with("plugins/shipped") && !path.contains("/tests/"))
+        .filter(|(path, _)| {
+            !path.starts_with("agent/net/")
+                && !path.starts_with("tests/")
+                && !path.starts_with("plugins/shipped")
+                && !path.contains("/tests/")
+        })
         .filter(|(_, text)| {
             let product: Vec<&str> = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).collect();
             product.iter().any(|line| {
-                (line.contains("tokio::net::") || line.contains("std::net::TcpStream") || line.contains("std::net::TcpListener") || line.contains("std::net::UdpSocket"))
+                (line.contains("tokio::net::")
+                    || line.contains("std::net::TcpStream")
+                    || line.contains("std::net::TcpListener")
+                    || line.contains("std::net::UdpSocket"))
                     && !line.trim_start().starts_with("//")
             })
         })
@@ -71,7 +79,9 @@ fn unsafe_is_forbidden_everywhere() {
     let root = tree::root();
     let open: Vec<String> = tree::files(&["toml"])
         .into_iter()
-        .filter(|(path, text)| path.ends_with("Cargo.toml") && path != "Cargo.toml" && !path.starts_with("plugins/") && text.contains("[package]"))
+        .filter(|(path, text)| {
+            path.ends_with("Cargo.toml") && path != "Cargo.toml" && !path.starts_with("plugins/") && text.contains("[package]")
+        })
         .filter(|(_, text)| !text.contains("[lints]\nworkspace = true"))
         .map(|(path, _)| path)
         .collect();

@@ -46,6 +46,10 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     if !client.kv_delete(key, &query).await.map_err(Failure::while_doing("Error! Did not delete key"))? {
         return Err(Failure::Failed(format!("Error! Did not delete key {key}: CAS failed")));
     }
-    terminal.say(&if recurse { format!("Success! Deleted keys with prefix: {key}") } else { format!("Success! Deleted key: {key}") });
+    terminal.say(&if recurse {
+        format!("Success! Deleted keys with prefix: {key}")
+    } else {
+        format!("Success! Deleted key: {key}")
+    });
     Ok(ExitCode::SUCCESS)
 }

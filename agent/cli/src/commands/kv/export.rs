@@ -27,8 +27,11 @@ struct Exported<'a> {
 async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let arguments = invocation.given.rest();
     let prefix = if arguments.is_empty() { "" } else { super::only_key(&arguments)? };
-    let entries =
-        invocation.client.kv_get(prefix, &[("recurse", "")]).await.map_err(Failure::while_doing("Error querying Consul agent"))?;
+    let entries = invocation
+        .client
+        .kv_get(prefix, &[("recurse", "")])
+        .await
+        .map_err(Failure::while_doing("Error querying Consul agent"))?;
     let exported: Vec<Exported<'_>> = entries
         .iter()
         .map(|entry| Exported { key: &entry.key, flags: entry.flags, value: entry.value.as_deref().unwrap_or("") })

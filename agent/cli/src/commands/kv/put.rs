@@ -39,7 +39,8 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let key = key.strip_prefix('/').unwrap_or(key);
     let mut value = super::read_value(argument, terminal)?;
     if given.is_on("base64") {
-        value = STANDARD.decode(&value).map_err(|error| Failure::Failed(format!("Error! Cannot base 64 decode data: {error}")))?;
+        value =
+            STANDARD.decode(&value).map_err(|error| Failure::Failed(format!("Error! Cannot base 64 decode data: {error}")))?;
     }
     let (flags, index) = (given.number("flags").unwrap_or(0).to_string(), given.number("modify-index").unwrap_or(0).to_string());
     let session = given.text("session");

@@ -1,0 +1,222 @@
+//! One agent as a process, ended with the test also when it fails.
+
+use crate::http::{self, Reply};
+use crate::ports::Ports;
+use crate::{binary, wait};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// How an agent is to be started.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// `-server -bootstrap-expect=1 -data-dir …` instead of `-dev`.
+    pub durable: bool,
+    /// Files of the configuration directory: name and text.
+    pub files: Vec<(String, String)>,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// Environment.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Everything in memory.
+    pub fn dev() -> Self {
+        Self::default()
+    }
+    /// With a data directory.
+    pub fn durable() -> Self {
+        Self { durable: true, ..Self::default() }
+    }
+    /// With a file in the configuration directory.
+    #[must_use]
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+    /// With a further argument.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+    /// Starts and waits until the agent leads and its own node is in the catalog.
+    pub fn start(self) -> Agent {
+        let mut agent = Agent::prepare(self);
+        agent.spawn();
+        agent.wait_ready();
+        agent
+    }
+}
+
+/// A running agent with its folders.
+pub struct Agent {
+    plan: Plan,
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+    /// Its ports.
+    pub ports: Ports,
+}
+
+impl Agent {
+    /// Makes folders and files, starts nothing.
+    pub fn prepare(plan: Plan) -> Self {
+        let folder = tempfile::Builder::new().prefix("lictor-e2e-").tempdir().expect("a temporary folder can be made");
+        let agent = Self { plan, folder, child: None, ports: Ports::free() };
+        fs::create_dir_all(agent.config_dir()).expect("it can be made");
+        for (name, text) in &agent.plan.files {
+            fs::write(agent.config_dir().join(name), text).expect("it can be written");
+        }
+        agent
+    }
+
+    /// The configuration directory.
+    pub fn config_dir(&self) -> PathBuf {
+        self.folder.path().join("config.d")
+    }
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+    /// What the agent wrote to its standard streams.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the agent was started").id()
+    }
+
+    /// The arguments the agent is started with.
+    pub fn arguments(&self) -> Vec<String> {
+        let ports = self.ports;
+        let mut arguments = vec!["agent".to_owned()];
+        if self.plan.durable {
+            arguments.extend(["-server".to_owned(), "-bootstrap-expect=1".to_owned()]);
+            arguments.push(format!("-data-dir={}", self.data_dir().display()));
+        } else {
+            arguments.push("-dev".to_owned());
+        }
+        arguments.extend([
+            "-node=e2e".to_owned(),
+            "-bind=127.0.0.1".to_owned(),
+            format!("-config-dir={}", self.config_dir().display()),
+            format!("-http-port={}", ports.http),
+            format!("-dns-port={}", ports.dns),
+            format!("-server-port={}", ports.server),
+            format!("-serf-lan-port={}", ports.serf_lan),
+            format!("-serf-wan-port={}", ports.serf_wan),
+            "-grpc-port=-1".to_owned(),
+        ]);
+        arguments.extend(self.plan.arguments.iter().cloned());
+        arguments
+    }
+
+    /// Starts the process; does not wait.
+    pub fn spawn(&mut self) {
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("the log can be opened");
+        let child = Command::new(binary::path())
+            .args(self.arguments())
+            .envs(self.plan.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file handle can be copied"))
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        self.child = Some(child);
+    }
+
+    /// Waits until the agent leads and its own node is in the catalog.
+    #[track_caller]
+    pub fn wait_ready(&mut self) {
+        let port = self.ports.http;
+        let log = self.folder.path().join("log");
+        let child = self.child.as_mut().expect("the agent was started");
+        wait::until("a leader, and the agent's node in the catalog", || {
+            if let Ok(Some(status)) = child.try_wait() {
+                panic!("the agent ended by itself ({status}):\n{}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            let health = http::send(port, "GET", "/v1/health/node/e2e", None).json();
+            let alive = health.as_array()?.iter().any(|check| check["CheckID"] == "serfHealth" && check["Status"] == "passing");
+            alive.then_some(())
+        });
+    }
+
+    /// Ends the process at once (SIGKILL) and waits until it is gone.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_raw(self.pid() as i32).expect("a process id is not zero");
+        rustix::process::kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the agent was started");
+        wait::until("the agent's end", || child.try_wait().ok().flatten())
+    }
+
+    /// Starts again on the same folders and ports.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+        self.wait_ready();
+    }
+
+    /// Writes a file of the configuration directory as editors should: aside, then renamed over.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let aside = self.folder.path().join("aside");
+        fs::write(&aside, text).expect("it can be written");
+        fs::rename(&aside, self.config_dir().join(name)).expect("it can be renamed");
+    }
+
+    /// Removes a file of the configuration directory.
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.config_dir().join(name)).expect("it is there");
+    }
+
+    /// A GET.
+    pub fn get(&self, path: &str) -> Reply {
+        http::send(self.ports.http, "GET", path, None)
+    }
+    /// A PUT.
+    pub fn put(&self, path: &str, body: &str) -> Reply {
+        http::send(self.ports.http, "PUT", path, Some(body))
+    }
+    /// Waits until a path's JSON fits.
+    #[track_caller]
+    pub fn wait_for(&self, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        wait::until(path, || {
+            let reply = self.get(path);
+            let json = reply.json();
+            (reply.status == 200 && fits(&json)).then_some(json)
+        })
+    }
+    /// Runs a command of the program against this agent.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Output {
+        Command::new(binary::path())
+            .args(arguments)
+            .env("CONSUL_HTTP_ADDR", format!("127.0.0.1:{}", self.ports.http))
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts")
+    }
+    /// The folder of this agent, for other files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,43 @@
+//! HTTP requests to an agent.
+
+use serde_json::Value;
+use std::time::Duration;
+
+/// A status and a body. Status 0 stands for "no answer".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Body as text.
+    pub text: String,
+    /// `X-Consul-Index`, 0 when absent.
+    pub index: u64,
+}
+
+impl Reply {
+    /// The body as JSON; `null` if it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+}
+
+/// Sends one request; never fails, see [`Reply::status`].
+pub fn send(port: u16, method: &str, path: &str, body: Option<&str>) -> Reply {
+    let none = |reason: String| Reply { status: 0, text: reason, index: 0 };
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(20))).build().into();
+    let request = ureq::http::Request::builder().method(method).uri(format!("http://127.0.0.1:{port}{path}"));
+    let sent = match request.body(body.unwrap_or("").to_owned()) {
+        Ok(request) => agent.run(request),
+        Err(error) => return none(error.to_string()),
+    };
+    match sent {
+        Ok(mut response) => {
+            let index =
+                response.headers().get("X-Consul-Index").and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok()).unwrap_or(0);
+            let text = response.body_mut().with_config().limit(64 << 20).read_to_string().unwrap_or_default();
+            Reply { status: response.status().as_u16(), text, index }
+        }
+        Err(error) => none(error.to_string()),
+    }
+}
