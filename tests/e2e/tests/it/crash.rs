@@ -18,7 +18,7 @@ fn no_acknowledged_write_is_lost() {
     agent.spawn();
     agent.wait_ready();
     let port = agent.ports.http;
-    let mut written = vec![0_u64; WRITERS];
+    let mut written = [0_u64; WRITERS];
     for round in 0..rounds {
         let stop = Arc::new(AtomicBool::new(false));
         let acknowledged: Vec<Arc<AtomicU64>> = written.iter().map(|n| Arc::new(AtomicU64::new(*n))).collect();

@@ -1,5 +1,7 @@
 //! Whole agents, seen from outside.
 
+#![allow(clippy::unwrap_used)]
+
 mod crash;
 mod definitions;
 mod lifecycle;
