@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The project's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/tidy lies two levels down").to_path_buf()
 }
 
 /// All files under the root with one of these extensions, but for build output and hidden folders, with their text.
-pub fn files(extensions: &[&str]) -> Vec<(String, String)> {
+pub(crate) fn files(extensions: &[&str]) -> Vec<(String, String)> {
     let root = root();
     let mut found = Vec::new();
     let mut folders = vec![root.clone()];
@@ -33,7 +33,7 @@ pub fn files(extensions: &[&str]) -> Vec<(String, String)> {
 }
 
 /// The JSON of `cargo metadata` for the workspace alone.
-pub fn metadata() -> serde_json::Value {
+pub(crate) fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
         .current_dir(root())
