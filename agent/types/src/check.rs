@@ -74,6 +74,7 @@ pub struct HealthCheck {
     /// Name of that service.
     pub service_name: ServiceName,
     /// Tags of that service.
+    #[serde(deserialize_with = "crate::service::null_is_default")]
     pub service_tags: Vec<String>,
     /// Kind of probe: `http`, `tcp`, `ttl`, …; may be empty.
     #[serde(rename = "Type")]

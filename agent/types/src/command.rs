@@ -57,6 +57,9 @@ pub struct Register {
     pub checks: Vec<HealthCheck>,
     /// Leave the node's row as it is if it exists.
     pub skip_node_update: bool,
+    /// Time of the proposal, milliseconds since the Unix epoch: sessions ended by a critical check start their lock-delay
+    /// here. Filled in by the server.
+    pub now_unix_ms: u64,
 }
 
 /// A deregistration. With `service_id` that instance goes; else with `check_id` that check; else the whole node.

@@ -17,6 +17,10 @@ macro_rules! name_type {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+            /// The shared text itself, for those who keep many copies of one name.
+            pub fn shared(&self) -> &Arc<str> {
+                &self.0
+            }
             /// Whether the name is the empty string, which stands for "not given".
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()

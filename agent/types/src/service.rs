@@ -1,5 +1,9 @@
 //! A service instance, as the catalog stores it and as it is answered.
 
+mod shape;
+
+pub(crate) use shape::null_is_default;
+
 use crate::ids::{Index, NodeName, ServiceId, ServiceName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,13 +62,15 @@ pub struct NodeService {
     /// Name of the service.
     pub service: ServiceName,
     /// Tags.
+    #[serde(deserialize_with = "shape::null_is_default")]
     pub tags: Vec<String>,
     /// Address of the instance; empty: the node's.
     pub address: String,
     /// Further addresses by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tagged_addresses: BTreeMap<String, AddressPort>,
-    /// Metadata.
+    /// Metadata. `null` in JSON when there is none, as Consul's catalog prints it (its agent endpoints print `{}`).
+    #[serde(serialize_with = "shape::meta", deserialize_with = "shape::null_is_default")]
     pub meta: BTreeMap<String, String>,
     /// Port, 0 when none.
     pub port: u16,
@@ -78,9 +84,11 @@ pub struct NodeService {
     pub weights: Weights,
     /// Whether others may change the tags in the catalog, and anti-entropy leaves them so.
     pub enable_tag_override: bool,
-    /// Proxy settings as given.
+    /// Proxy settings as given; `Null`: none, printed as Consul's empty ones.
+    #[serde(serialize_with = "shape::proxy")]
     pub proxy: Value,
-    /// Connect settings as given.
+    /// Connect settings as given; `Null`: none, printed as `{}`.
+    #[serde(serialize_with = "shape::connect")]
     pub connect: Value,
     /// Index of the write that created the row.
     pub create_index: Index,
@@ -131,8 +139,10 @@ pub struct ServiceNode {
     /// See [`NodeService::enable_tag_override`].
     pub service_enable_tag_override: bool,
     /// See [`NodeService::proxy`].
+    #[serde(serialize_with = "shape::proxy")]
     pub service_proxy: Value,
     /// See [`NodeService::connect`].
+    #[serde(serialize_with = "shape::connect")]
     pub service_connect: Value,
     /// Index of the write that created the service row.
     pub create_index: Index,
