@@ -110,7 +110,7 @@ impl<'a> Translator<'a> {
         let end = start + length;
         let lazy = usize::from(self.text.as_bytes().get(end) == Some(&b'?'));
         match before {
-            Before::Nothing => Err(format!("missing argument to repetition operator: `{}`", &self.text[start..end])),
+            Before::Nothing => Err(format!("missing argument to repetition operator: `{}`", &self.text[start..end + lazy])),
             Before::Repetition(first) => Err(format!("invalid nested repetition operator: `{}`", &self.text[first..end + lazy])),
             Before::Something => {
                 self.copy(length + lazy);
@@ -153,13 +153,18 @@ impl<'a> Translator<'a> {
                     return Ok(Before::Nothing);
                 }
                 ')' if !sign_is_last => {
-                    self.copy(length);
+                    // `(?)` sets nothing; the regex crate refuses it.
+                    if length == 3 {
+                        self.at += length
+                    } else {
+                        self.copy(length)
+                    }
                     return Ok(Before::Nothing);
                 }
                 _ => return Err(format!("invalid or unsupported Perl syntax: `{}`", &rest[..length])),
             }
         }
-        Err("missing argument to repetition operator: `?`".to_owned())
+        Err(format!("invalid or unsupported Perl syntax: `{rest}`"))
     }
 
     fn escape(&mut self) -> Result<Before, String> {
@@ -387,6 +392,7 @@ mod tests {
             (r"\101", "A", true),
             ("a??", "", true),
             ("}", "}", true),
+            ("(?)p", "p", true),
         ] {
             assert_eq!(compile(pattern).unwrap().is_match(text), expect, "{pattern} on {text}");
         }
@@ -406,6 +412,8 @@ mod tests {
             ("(?<x>f)", "invalid or unsupported Perl syntax: `(?<`"),
             ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
             ("(?z)", "invalid or unsupported Perl syntax: `(?z`"),
+            ("(?i-", "invalid or unsupported Perl syntax: `(?i-`"),
+            ("*?", "missing argument to repetition operator: `*?`"),
             (r"\1", r"invalid escape sequence: `\1`"),
             (r"\q", r"invalid escape sequence: `\q`"),
             ("\\", "trailing backslash at end of expression: ``"),
