@@ -1,0 +1,54 @@
+//! The physical limit: the same bytes from a bare hyper loop and a bare UDP loop, on the subjects' core.
+
+use crate::measure::{SUBJECT_CORE, pin_to};
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::net::UdpSocket;
+use std::sync::mpsc;
+use std::thread;
+
+/// Serves one body to every request, for as long as the process runs; its port.
+pub(crate) fn http(body: Bytes) -> Result<u16> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::spawn(move || -> Result<()> {
+        pin_to(SUBJECT_CORE)?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+            sender.send(listener.local_addr()?.port())?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let body = body.clone();
+                tokio::spawn(async move {
+                    let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
+                        let body = body.clone();
+                        async move { Ok::<_, Infallible>(Response::new(Full::new(body))) }
+                    });
+                    let _ = http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), answer).await;
+                });
+            }
+        })
+    });
+    receiver.recv().context("the bare loop starts")
+}
+
+/// Sends every datagram back, for as long as the process runs; its port.
+pub(crate) fn udp() -> Result<u16> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    let port = socket.local_addr()?.port();
+    thread::spawn(move || -> Result<()> {
+        pin_to(SUBJECT_CORE)?;
+        let mut buffer = [0_u8; 4096];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer)?;
+            socket.send_to(buffer.get(..length).unwrap_or_default(), from)?;
+        }
+    });
+    Ok(port)
+}

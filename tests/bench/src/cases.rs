@@ -1,0 +1,69 @@
+//! What is measured: one row a case.
+
+mod api;
+mod checks;
+mod dns;
+mod life;
+mod watchers;
+
+use crate::subject::Program;
+use anyhow::Result;
+
+/// One thing to measure.
+pub(crate) struct Case {
+    /// Name in the table.
+    pub(crate) name: &'static str,
+    /// Unit of the values.
+    pub(crate) unit: &'static str,
+    /// Whether a larger value is better.
+    pub(crate) more_is_better: bool,
+    /// Measures one round on a program, with so many seconds of load.
+    pub(crate) run: fn(&Program, f64) -> Result<Vec<f64>>,
+    /// The same from a bare loop.
+    pub(crate) limit: Option<fn(f64) -> Result<f64>>,
+}
+
+impl Case {
+    /// How many times better `ours` is than `other`.
+    pub(crate) fn ratio(&self, ours: f64, other: f64) -> f64 {
+        if self.more_is_better { ours / other } else { other / ours }
+    }
+}
+
+const fn rate(name: &'static str, run: fn(&Program, f64) -> Result<Vec<f64>>, limit: Option<fn(f64) -> Result<f64>>) -> Case {
+    Case { name, unit: "per second", more_is_better: true, run, limit }
+}
+
+const fn cost(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> Result<Vec<f64>>) -> Case {
+    Case { name, unit, more_is_better: false, run, limit: None }
+}
+
+/// All cases, in the order they are run.
+pub(crate) const ALL: &[Case] = &[
+    rate("kv-get", api::kv_get, Some(api::kv_get_limit)),
+    rate("kv-get-stale", api::kv_get_stale, None),
+    cost("kv-get-cpu", "us/request", api::kv_get_cpu),
+    rate("kv-put-64", api::kv_put_64, None),
+    rate("kv-put-1", api::kv_put_1, None),
+    rate("register-agent", api::register_agent, None),
+    rate("register-catalog", api::register_catalog, None),
+    rate("health-10", api::health_10, None),
+    rate("health-100", api::health_100, None),
+    rate("health-1000", api::health_1000, None),
+    rate("services-1000", api::services_1000, None),
+    rate("dns-a-3", dns::a_3, Some(dns::limit)),
+    rate("dns-srv-3", dns::srv_3, None),
+    rate("dns-a-100", dns::a_100, None),
+    cost("watchers-1000", "ms to last", watchers::delay),
+    cost("watchers-1000-cpu", "ms cpu", watchers::cpu),
+    cost("start-dev", "ms", life::start_dev),
+    cost("start-server", "ms", life::start_server),
+    cost("restart-100000-keys", "ms", life::restart_with_keys),
+    cost("rss-idle", "MiB", life::rss_idle),
+    cost("rss-100000-keys", "MiB", life::rss_keys),
+    cost("rss-10000-services", "MiB", life::rss_services),
+    cost("check-http", "ms cpu/run", checks::http),
+    cost("check-tcp", "ms cpu/run", checks::tcp),
+    cost("check-script", "ms cpu/run", checks::script),
+    cost("file-to-dns", "ms", life::file_to_dns),
+];

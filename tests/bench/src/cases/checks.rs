@@ -1,0 +1,50 @@
+//! Processor time of one run of a check.
+
+use crate::subject::Program;
+use crate::{bare, measure};
+use anyhow::Result;
+use bytes::Bytes;
+use std::fmt::Write;
+use std::time::Duration;
+
+const CHECKS: u64 = 200;
+/// Runs are counted over this time, at one run a second for each check.
+const SECONDS: u64 = 10;
+
+/// Milliseconds of processor time per run of a check whose definition `probe` gives.
+fn per_run(program: &Program, probe: &str) -> Result<Vec<f64>> {
+    let mut config = String::from("{\"enable_local_script_checks\":true,\"checks\":[");
+    for n in 0..CHECKS {
+        let comma = if n == 0 { "" } else { "," };
+        write!(config, "{comma}{{\"id\":\"c{n}\",\"name\":\"c{n}\",\"interval\":\"1s\",{probe}}}")?;
+    }
+    config.push_str("]}");
+    let agent = program.start(false, &config)?;
+    lictor_e2e::wait::until("all checks passing", || {
+        let checks = agent.must("GET", "/v1/health/state/passing", "").ok()?.json();
+        (checks.as_array()?.len() as u64 > CHECKS).then_some(())
+    });
+    let before = measure::cpu_ms(agent.pid())?;
+    pause();
+    let used = measure::cpu_ms(agent.pid())? - before;
+    Ok(vec![used / (CHECKS * SECONDS) as f64])
+}
+
+#[expect(clippy::disallowed_methods, reason = "the load is the checks' own; nothing is asserted")]
+fn pause() {
+    std::thread::sleep(Duration::from_secs(SECONDS));
+}
+
+pub(crate) fn http(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+    let port = bare::http(Bytes::from_static(b"ok"))?;
+    per_run(program, &format!("\"http\":\"http://127.0.0.1:{port}/\""))
+}
+
+pub(crate) fn tcp(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+    let port = bare::http(Bytes::from_static(b"ok"))?;
+    per_run(program, &format!("\"tcp\":\"127.0.0.1:{port}\""))
+}
+
+pub(crate) fn script(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+    per_run(program, "\"args\":[\"/bin/true\"]")
+}

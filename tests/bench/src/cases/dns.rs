@@ -1,0 +1,42 @@
+//! DNS questions per second.
+
+use crate::cases::api::instance;
+use crate::subject::Program;
+use crate::{bare, load};
+use anyhow::Result;
+use hickory_proto::op::{Message, MessageType, OpCode, Query};
+use hickory_proto::rr::{Name, RecordType};
+use std::str::FromStr;
+
+const CLIENTS: usize = 64;
+
+fn question(kind: RecordType) -> Result<Vec<u8>> {
+    let mut message = Message::new(1, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
+    message.add_query(Query::query(Name::from_str("web.service.consul.")?, kind));
+    Ok(message.to_vec()?)
+}
+
+fn answers(program: &Program, instances: u64, kind: RecordType, seconds: f64) -> Result<Vec<f64>> {
+    let agent = program.start(true, "{}")?;
+    for n in 0..instances {
+        agent.must("PUT", "/v1/catalog/register", &instance("web", n))?;
+    }
+    Ok(vec![load::dns(agent.ports.dns, CLIENTS, seconds, question(kind)?)?])
+}
+
+pub(crate) fn a_3(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+    answers(program, 3, RecordType::A, seconds)
+}
+
+pub(crate) fn srv_3(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+    answers(program, 3, RecordType::SRV, seconds)
+}
+
+pub(crate) fn a_100(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+    answers(program, 100, RecordType::A, seconds)
+}
+
+pub(crate) fn limit(seconds: f64) -> Result<f64> {
+    load::dns(bare::udp()?, CLIENTS, seconds, question(RecordType::A)?)
+}

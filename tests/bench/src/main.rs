@@ -1,0 +1,73 @@
+//! Measures an agent, beside a reference agent when one is given, and beside bare loops as the physical limit.
+//!
+//! Owns: starting the subjects on one core, loading them from another, medians and ratios.
+//! Never: asserts a time (the machine may be busy); a figure is printed, a ratio of medians of one run is what counts.
+//!
+//! ```text
+//! cargo run --release -p lictor-bench -- --bin target/release/lictor [--reference PATH] [--only kv,dns] [--rounds 3]
+//! ```
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout)]
+
+mod bare;
+mod cases;
+mod load;
+mod measure;
+mod subject;
+
+use anyhow::Result;
+use clap::Parser;
+use std::path::PathBuf;
+
+/// Measures an agent beside others.
+#[derive(Parser)]
+struct Options {
+    /// The agent under test.
+    #[arg(long)]
+    bin: PathBuf,
+    /// Another agent with the same command line, measured in the same run.
+    #[arg(long)]
+    reference: Option<PathBuf>,
+    /// Only cases whose name begins with one of these words.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Rounds per case and subject; the median is shown.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds of load per round.
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let mut subjects = vec![subject::Program::new("lictor", &options.bin)];
+    if let Some(reference) = &options.reference {
+        subjects.push(subject::Program::new("reference", reference));
+    }
+    measure::pin_to(measure::LOAD_CORE)?;
+    println!("{:<26} {:<11} {:>14} {:>12} {:>9}", "case", "subject", "median", "unit", "ratio");
+    for case in cases::ALL {
+        if !options.only.is_empty() && !options.only.iter().any(|word| case.name.starts_with(word.as_str())) {
+            continue;
+        }
+        let mut first = None;
+        for program in &subjects {
+            let mut values = Vec::new();
+            for _ in 0..options.rounds {
+                values.extend((case.run)(program, options.seconds)?);
+            }
+            let Some(median) = measure::median(&mut values) else { continue };
+            let ratio = first.map_or(String::new(), |base: f64| format!("{:.2}x", case.ratio(base, median)));
+            println!("{:<26} {:<11} {:>14.2} {:>12} {:>9}", case.name, program.name, median, case.unit, ratio);
+            first.get_or_insert(median);
+        }
+        if let Some(limit) = case.limit {
+            let value = limit(options.seconds)?;
+            println!("{:<26} {:<11} {:>14.2} {:>12}", case.name, "bare loop", value, case.unit);
+        }
+    }
+    println!("ratio: how many times better lictor is than that subject");
+    Ok(())
+}
