@@ -1,2 +1,27 @@
 #![forbid(unsafe_code)]
-//! catalog
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+//! The state store: what raft has agreed on, in memory.
+//!
+//! Owns: the tables (nodes, services, checks, keys, sessions, coordinates), what each command does to them, the index of
+//! every answer, fine-grained watches, and the snapshot format.
+//! Never: reads a clock, configuration or randomness; does IO of its own; awaits (but in [`WatchSet::changed`]); authorizes.
+//! Entry points: [`Catalog`] (one writer, many readers), [`State`] (an immutable version), [`WatchSet`].
+//!
+//! Readers load the current [`State`] without a lock. Applying a command builds the next state on persistent maps, publishes
+//! it, and wakes those who watch something that changed.
+
+mod apply;
+mod catalog;
+mod error;
+mod key;
+mod query;
+mod schema;
+mod snapshot;
+mod tables;
+mod watch;
+
+pub use catalog::Catalog;
+pub use error::SnapshotError;
+pub use query::QueryScope;
+pub use schema::State;
+pub use watch::WatchSet;

@@ -1,5 +1,7 @@
 //! Health checks: the catalog's row, and what a probe reports.
 
+mod definition;
+
 use crate::ids::{CheckId, Index, NodeName, ServiceId, ServiceName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,0 +1,54 @@
+//! What each command does. One writer works on a private copy of the state, which is published when it is finished.
+//!
+//! A command that is refused changes nothing: everything that can be wrong with it is found before the first change.
+
+mod coordinate;
+mod deregister;
+mod kv;
+mod register;
+mod session;
+mod touch;
+
+use crate::schema::{State, raise};
+use crate::watch::Changes;
+use lictor_types::{Command, Index, Outcome};
+
+/// A state in the making, and what has been changed so far.
+pub(crate) struct Writer {
+    state: State,
+    index: Index,
+    changes: Changes,
+}
+
+impl Writer {
+    pub(crate) fn new(state: State) -> Self {
+        let index = state.index;
+        Self { state, index, changes: Changes::default() }
+    }
+
+    /// Starts the work of a log entry.
+    pub(crate) fn begin(&mut self, index: Index) {
+        self.index = index;
+        raise(&mut self.state.index, index);
+    }
+
+    pub(crate) fn finish(self) -> (State, Changes) {
+        (self.state, self.changes)
+    }
+
+    pub(crate) fn run(&mut self, command: &Command) -> Outcome {
+        match command {
+            Command::Register(register) => self.register(register),
+            Command::RegisterBatch(all) => Outcome::Batch(all.iter().map(|register| self.register(register)).collect()),
+            Command::Deregister(deregister) => self.deregister(deregister),
+            Command::Kv { verb, entry, now_unix_ms } => self.kv(*verb, entry, *now_unix_ms),
+            Command::Session { verb, session, now_unix_ms } => self.session(*verb, session, *now_unix_ms),
+            Command::Coordinates(updates) => self.coordinates(updates),
+            Command::ReapTombstones(up_to) => self.reap_tombstones(*up_to),
+            Command::Batch(all) => Outcome::Batch(all.iter().map(|command| self.run(command)).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

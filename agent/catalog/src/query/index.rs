@@ -1,0 +1,79 @@
+//! The index of an answer, without the answer.
+
+use super::QueryScope;
+use crate::schema::State;
+use lictor_types::{Index, Query};
+
+impl State {
+    /// The index that [`State::query`] gives, without building the reply. At least 1, so that a client never waits with 0.
+    pub fn query_index(&self, query: &Query, scope: &QueryScope) -> Option<Index> {
+        let (nodes, services, checks) = (self.nodes.index, self.services.index, self.checks.index);
+        let index = match query {
+            Query::Datacenters | Query::StatusLeader | Query::StatusPeers => return None,
+            Query::Nodes | Query::NodesByAddress(_) => nodes,
+            Query::ServicesByAddress(_) => services.max(nodes),
+            Query::Services if scope.node_meta.is_empty() => services,
+            Query::Services => services.max(nodes),
+            Query::ServiceNodes { service, connect, .. } => {
+                let exists = if *connect {
+                    self.services.connect(service).next().is_some()
+                } else {
+                    self.services.named(service).next().is_some()
+                };
+                self.service_index(service, exists, nodes.max(services))
+            }
+            Query::HealthService { service, connect: false, .. } => {
+                let exists = self.services.named(service).next().is_some();
+                self.service_index(service, exists, nodes.max(services).max(checks))
+            }
+            Query::HealthService { service, connect: true, .. } => {
+                let table = nodes.max(services).max(checks);
+                let proxies =
+                    self.services.connect(service).map(|placed| self.service_index(&placed.service.service, true, table));
+                proxies.max().unwrap_or_else(|| self.service_index(service, false, table))
+            }
+            // A node that does not exist has no index at all.
+            Query::NodeServices(node) | Query::NodeServiceList(node) => {
+                if self.nodes.find(node).is_some() {
+                    nodes.max(services)
+                } else {
+                    Index(1)
+                }
+            }
+            Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_) => {
+                if scope.node_meta.is_empty() {
+                    checks
+                } else {
+                    checks.max(nodes)
+                }
+            }
+            Query::KvGet(key) => self.kv.get(key).map_or_else(|| self.kv.table_index(), |entry| entry.modify_index),
+            Query::KvList(prefix) | Query::KvKeys { prefix, .. } => self.kv_prefix_index(prefix),
+            Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => self.sessions.index,
+            Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
+        };
+        Some(index.max(Index(1)))
+    }
+
+    /// Index of a service. One that is gone has the index of the last time any service went; one that never was has the
+    /// table's.
+    fn service_index(&self, service: &str, exists: bool, table: Index) -> Index {
+        if !exists && self.services.extinction > Index(0) {
+            return self.services.extinction;
+        }
+        self.services.name_index(service).unwrap_or(table)
+    }
+
+    /// Highest index of the entries and tombstones under a prefix; the table's when there is nothing, or when the prefix is
+    /// empty.
+    fn kv_prefix_index(&self, prefix: &str) -> Index {
+        if prefix.is_empty() {
+            return self.kv.table_index();
+        }
+        let entries = self.kv.under(prefix).map(|entry| entry.modify_index).max().unwrap_or_default();
+        match entries.max(self.kv.tombstone_index(prefix)) {
+            Index(0) => self.kv.table_index(),
+            index => index,
+        }
+    }
+}

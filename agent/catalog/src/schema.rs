@@ -1,0 +1,59 @@
+//! One version of the whole state.
+
+use crate::tables::{Checks, Coordinates, Kv, Nodes, Services, Sessions};
+use crate::watch::Hub;
+use lictor_types::Index;
+use std::sync::Arc;
+
+/// An immutable version of the state. Cheap to clone (a few pointers), safe to read from any thread for as long as one likes;
+/// later writes do not touch it.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) datacenter: Arc<str>,
+    /// Index of the last applied command.
+    pub(crate) index: Index,
+    /// Number of this version, by which a watch that is set late learns that it missed something.
+    pub(crate) version: u64,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) nodes: Nodes,
+    pub(crate) services: Services,
+    pub(crate) checks: Checks,
+    pub(crate) kv: Kv,
+    pub(crate) sessions: Sessions,
+    pub(crate) coordinates: Coordinates,
+}
+
+impl State {
+    /// The empty state of a datacenter.
+    pub(crate) fn empty(datacenter: &str, hub: Arc<Hub>) -> Self {
+        Self {
+            datacenter: Arc::from(datacenter),
+            index: Index(0),
+            version: 0,
+            hub,
+            nodes: Nodes::default(),
+            services: Services::default(),
+            checks: Checks::default(),
+            kv: Kv::default(),
+            sessions: Sessions::default(),
+            coordinates: Coordinates::default(),
+        }
+    }
+
+    /// Index of the last applied command; 0 for the empty state.
+    pub fn index(&self) -> Index {
+        self.index
+    }
+
+    /// Name of the datacenter, given to nodes that are registered without one.
+    pub fn datacenter(&self) -> &str {
+        &self.datacenter
+    }
+}
+
+/// Raises an index; indexes never go back.
+pub(crate) fn raise(index: &mut Index, to: Index) {
+    if *index < to {
+        *index = to;
+    }
+}

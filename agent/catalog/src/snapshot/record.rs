@@ -1,0 +1,96 @@
+//! Records of a snapshot. Kinds are never reused; fields are only added, with a default.
+
+use crate::schema::State;
+use lictor_types::coordinate::NodeCoordinate;
+use lictor_types::{HealthCheck, Index, KvEntry, Node, NodeName, NodeService, Session};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+pub(super) const END: u8 = 0;
+pub(super) const HEADER: u8 = 1;
+pub(super) const NODE: u8 = 2;
+pub(super) const SERVICE: u8 = 3;
+pub(super) const SERVICE_INDEX: u8 = 4;
+pub(super) const CHECK: u8 = 5;
+pub(super) const ENTRY: u8 = 6;
+pub(super) const TOMBSTONE: u8 = 7;
+pub(super) const LOCK_DELAY: u8 = 8;
+pub(super) const SESSION: u8 = 9;
+pub(super) const COORDINATE: u8 = 10;
+
+/// The first record: what is not a row.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Header {
+    pub(super) datacenter: String,
+    pub(super) index: Index,
+    pub(super) nodes: Index,
+    pub(super) services: Index,
+    pub(super) extinction: Index,
+    pub(super) checks: Index,
+    pub(super) kv: Index,
+    pub(super) tombstones: Index,
+    pub(super) sessions: Index,
+    pub(super) coordinates: Index,
+}
+
+impl Header {
+    pub(super) fn of(state: &State) -> Self {
+        Self {
+            datacenter: state.datacenter.to_string(),
+            index: state.index,
+            nodes: state.nodes.index,
+            services: state.services.index,
+            extinction: state.services.extinction,
+            checks: state.checks.index,
+            kv: state.kv.index,
+            tombstones: state.kv.tombstones_index,
+            sessions: state.sessions.index,
+            coordinates: state.coordinates.index,
+        }
+    }
+
+    pub(super) fn give_to(&self, state: &mut State) {
+        state.index = self.index;
+        state.nodes.index = self.nodes;
+        state.services.index = self.services;
+        state.services.extinction = self.extinction;
+        state.checks.index = self.checks;
+        state.kv.index = self.kv;
+        state.kv.tombstones_index = self.tombstones;
+        state.sessions.index = self.sessions;
+        state.coordinates.index = self.coordinates;
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ServiceRecord<'a> {
+    pub(super) node: NodeName,
+    pub(super) service: Cow<'a, NodeService>,
+}
+
+/// An index of a name or key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct IndexRecord<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) index: Index,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DelayRecord<'a> {
+    pub(super) key: Cow<'a, str>,
+    pub(super) until_unix_ms: u64,
+}
+
+/// A record that was read.
+pub(super) enum Row {
+    Node(Node),
+    Service(NodeName, NodeService),
+    ServiceIndex(String, Index),
+    Check(HealthCheck),
+    Entry(KvEntry),
+    Tombstone(String, Index),
+    LockDelay(String, u64),
+    Session(Session),
+    Coordinate(NodeCoordinate),
+}

@@ -1,0 +1,16 @@
+//! The tables, one file each: rows, their secondary indexes, and the table's raft index. Tables know nothing of each other;
+//! what spans them is in `apply`.
+
+mod checks;
+mod coordinates;
+mod kv;
+mod nodes;
+mod services;
+mod sessions;
+
+pub(crate) use checks::Checks;
+pub(crate) use coordinates::Coordinates;
+pub(crate) use kv::Kv;
+pub(crate) use nodes::Nodes;
+pub(crate) use services::{Placed, Services, connect_target};
+pub(crate) use sessions::{Sessions, checks_of};
