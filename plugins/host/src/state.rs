@@ -1,0 +1,168 @@
+//! What a store holds during one run: budgets, grants, and the guest's open things.
+
+use crate::contract::{log, types};
+use crate::grant::{Access, Grants, Plan};
+use crate::limits::{LimitHit, Limits, Meter, Size};
+use lictor_net::clock::{self, Instant};
+use rand::rngs::StdRng;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use types::Failure;
+use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
+
+/// The longest list of denials kept for the outcome.
+const DENIALS_MAX: usize = 4;
+
+/// The state of one run.
+pub(crate) struct RunState {
+    pub(crate) plugin: Arc<str>,
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) limits: Limits,
+    pub(crate) meter: Meter,
+    pub(crate) table: ResourceTable,
+    pub(crate) started: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) denials: Vec<String>,
+    pub(crate) rng: Option<Box<StdRng>>,
+    pub(crate) seed: [u8; 32],
+    log_bytes: usize,
+    net_bytes: usize,
+    connections: usize,
+    wasi: Option<Box<WasiCtx>>,
+}
+
+impl RunState {
+    pub(crate) fn new(plugin: Arc<str>, grants: Arc<Grants>, limits: &Limits, deadline: Instant, seed: [u8; 32]) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(1024);
+        Self {
+            plugin,
+            grants,
+            meter: Meter::new(limits),
+            limits: limits.clone(),
+            table,
+            started: clock::now(),
+            deadline,
+            denials: Vec::new(),
+            rng: None,
+            seed,
+            log_bytes: 0,
+            net_bytes: 0,
+            connections: 0,
+            wasi: None,
+        }
+    }
+
+    /// Time a capability may take: what the guest gives it, within the run's deadline.
+    pub(crate) fn until(&self, timeout_ms: u32) -> Instant {
+        self.deadline.min(clock::now() + Duration::from_millis(u64::from(timeout_ms)))
+    }
+
+    /// The failure for something not granted, remembered for the outcome.
+    pub(crate) fn deny(&mut self, grant: &str) -> Failure {
+        let sentence = format!("not granted: add {grant:?} to the check's allow");
+        if self.denials.len() < DENIALS_MAX && !self.denials.contains(&sentence) {
+            self.denials.push(sentence.clone());
+            crate::events::denied(&self.plugin, grant);
+        }
+        Failure::Denied(sentence)
+    }
+
+    /// Counts bytes moved over the network.
+    pub(crate) fn count_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.net_bytes = self.net_bytes.saturating_add(bytes);
+        if self.net_bytes > self.limits.net_bytes {
+            return Err(wasmtime::Error::new(LimitHit::Net(Size(self.limits.net_bytes))));
+        }
+        Ok(())
+    }
+
+    /// Bytes that may still be received, at least one, so that going beyond is noticed.
+    pub(crate) fn bytes_left(&self) -> usize {
+        self.limits.net_bytes.saturating_sub(self.net_bytes).saturating_add(1)
+    }
+
+    /// Counts a connection.
+    pub(crate) fn count_connection(&mut self) -> wasmtime::Result<()> {
+        self.connections += 1;
+        if self.connections > self.limits.connections {
+            return Err(wasmtime::Error::new(LimitHit::Connections(self.limits.connections)));
+        }
+        Ok(())
+    }
+
+    /// The granted addresses of a target, resolved if it is a name.
+    pub(crate) async fn resolve(&mut self, access: Access<'_>, until: Instant) -> Result<Vec<SocketAddr>, Failure> {
+        let port = access.target().port;
+        let Some(plan) = self.grants.plan(access) else { return Err(self.deny(&access.grant())) };
+        let addresses = match plan {
+            Plan::Addresses(addresses) => addresses,
+            Plan::Resolve(name) => {
+                let found = lookup(&name, until).await?;
+                let granted: Vec<IpAddr> = found.iter().copied().filter(|ip| self.grants.admits(access, *ip)).collect();
+                if granted.is_empty() {
+                    let list: Vec<String> = found.iter().map(IpAddr::to_string).collect();
+                    let sentence = format!("{name} resolves to {}, which is not granted", list.join(", "));
+                    crate::events::denied(&self.plugin, &sentence);
+                    if self.denials.len() < DENIALS_MAX {
+                        self.denials.push(sentence.clone());
+                    }
+                    return Err(Failure::Denied(sentence));
+                }
+                granted
+            }
+        };
+        Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    }
+}
+
+/// Addresses of a name by the system's resolver, each once.
+pub(crate) async fn lookup(name: &str, until: Instant) -> Result<Vec<IpAddr>, Failure> {
+    let found = match clock::timeout_at(until, lictor_net::lookup_host((name, 0))).await {
+        Err(_) => return Err(Failure::TimedOut),
+        Ok(Err(error)) => return Err(Failure::Other(format!("cannot resolve {name}: {error}"))),
+        Ok(Ok(found)) => found,
+    };
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found.take(64) {
+        let ip = address.ip().to_canonical();
+        if !addresses.contains(&ip) {
+            addresses.push(ip);
+        }
+    }
+    Ok(addresses)
+}
+
+/// The failure for an error of the system.
+pub(crate) fn failure(error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => Failure::Refused,
+        Kind::TimedOut => Failure::TimedOut,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Failure::Closed,
+        _ => Failure::Other(error.to_string()),
+    }
+}
+
+impl types::Host for RunState {}
+
+impl log::Host for RunState {
+    async fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        // An empty line costs as well: a flood of them is a flood.
+        self.log_bytes = self.log_bytes.saturating_add(message.len() + 1);
+        if self.log_bytes > self.limits.log_bytes {
+            return Err(wasmtime::Error::new(LimitHit::Log(Size(self.limits.log_bytes))));
+        }
+        crate::events::guest_log(&self.plugin, level, &message);
+        Ok(())
+    }
+}
+
+impl WasiView for RunState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        // Nothing is preopened, inherited or allowed; made only when a guest's runtime asks.
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(WasiCtx::builder().build()));
+        WasiCtxView { ctx, table: &mut self.table }
+    }
+}
