@@ -1,5 +1,7 @@
 //! The only place that reads a clock. Durations and deadlines use tokio's clock, which tests may pause.
 
+#![allow(clippy::disallowed_methods)]
+
 pub use tokio::time::{Instant, interval, sleep, sleep_until, timeout, timeout_at};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
