@@ -15,4 +15,5 @@ pub mod tls;
 
 pub use backoff::Backoff;
 pub use shutdown::Shutdown;
+pub use tokio::net::unix::pipe;
 pub use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream, lookup_host};
