@@ -1,0 +1,217 @@
+//! The log as openraft sees it: a tail in memory over a [`Storage`], and one writer that flushes for all who wait.
+
+mod tail;
+mod writer;
+
+use crate::codec;
+use crate::error::StorageError;
+use crate::storage::{Change, Storage};
+use crate::types::{Entry, LogId, TypeConfig, Vote};
+use bytes::Bytes;
+use openraft::entry::RaftEntry;
+use openraft::storage::{IOFlushed, LogState, RaftLogStorage};
+use openraft::{OptionalSend, RaftLogReader};
+use parking_lot::Mutex;
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tail::Tail;
+use tokio::sync::{oneshot, watch};
+use writer::{Done, Job, Writer};
+
+/// What the log knows without asking the store.
+#[derive(Debug)]
+struct Known {
+    tail: Tail,
+    vote: Option<Vote>,
+    purged: Option<LogId>,
+    last: Option<LogId>,
+}
+
+struct Shared {
+    storage: Arc<dyn Storage>,
+    known: Mutex<Known>,
+    writer: Writer,
+    bytes_appended: AtomicU64,
+}
+
+/// The log. Clones share it.
+#[derive(Clone)]
+pub(crate) struct LogStore {
+    shared: Arc<Shared>,
+}
+
+impl Debug for LogStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogStore")
+    }
+}
+
+impl LogStore {
+    /// Takes over a store that was opened.
+    pub(crate) fn open(storage: Arc<dyn Storage>) -> Result<Self, StorageError> {
+        let found = storage.recover()?;
+        let vote = found.vote.map(|v| codec::decode_vote(&v)).transpose()?;
+        let purged = found.purged.map(|p| codec::decode_log_id(&p)).transpose()?;
+        let last = found.last.map(|l| codec::check(&l)).transpose()?.or(purged);
+        let next = last.map_or(0, |id| id.index() + 1);
+        let known = Known { tail: Tail::new(next), vote, purged, last };
+        let writer = Writer::start(storage.clone())?;
+        Ok(Self { shared: Arc::new(Shared { storage, known: Mutex::new(known), writer, bytes_appended: AtomicU64::new(0) }) })
+    }
+
+    /// Why nothing can be written now, if so; changes are seen by the receiver.
+    pub(crate) fn read_only(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.shared.writer.read_only()
+    }
+
+    /// Number of flushes so far.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.shared.writer.flushes()
+    }
+
+    /// Bytes of entries appended since the start.
+    pub(crate) fn bytes_appended(&self) -> u64 {
+        self.shared.bytes_appended.load(Ordering::Relaxed)
+    }
+
+    /// The last entry's id.
+    pub(crate) fn last_log_id(&self) -> Option<LogId> {
+        self.shared.known.lock().last
+    }
+
+    /// The last purged entry's id.
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.shared.known.lock().purged
+    }
+
+    /// Whether the store has never been used.
+    pub(crate) fn is_pristine(&self) -> bool {
+        let known = self.shared.known.lock();
+        known.vote.is_none() && known.last.is_none()
+    }
+
+    /// Ends the writer once all that was handed to it is flushed, and waits for it.
+    pub(crate) fn close(&self) {
+        self.shared.writer.close();
+    }
+
+    async fn write_and_wait(&self, changes: Vec<Change>) -> Result<(), io::Error> {
+        let (sender, receiver) = oneshot::channel();
+        self.shared.writer.hand(Job { changes, done: Done::Reply(sender) }).await?;
+        receiver.await.map_err(|_| io::Error::other("the raft log's writer has ended"))?
+    }
+
+    fn read(&self, from: u64, to: u64) -> Result<Vec<Entry>, io::Error> {
+        let (tail, missing_to) = {
+            let known = self.shared.known.lock();
+            let tail = known.tail.range(from, to);
+            let missing_to = tail.first().map_or(to.min(known.tail.first()), |entry| entry.index());
+            (tail, missing_to)
+        };
+        if from >= missing_to {
+            return Ok(tail);
+        }
+        let mut entries = Vec::new();
+        for record in self.shared.storage.read(from, missing_to)? {
+            entries.push(codec::decode(&record)?);
+        }
+        entries.extend(tail);
+        Ok(entries)
+    }
+}
+
+fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(at) => *at,
+        Bound::Excluded(at) => at.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(at) => at.saturating_add(1),
+        Bound::Excluded(at) => *at,
+        Bound::Unbounded => u64::MAX,
+    };
+    (from, to)
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, io::Error> {
+        let (from, to) = bounds(&range);
+        self.read(from, to)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.shared.known.lock().vote)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
+        let known = self.shared.known.lock();
+        Ok(LogState { last_purged_log_id: known.purged, last_log_id: known.last })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        let record = codec::encode_vote(vote)?;
+        self.write_and_wait(vec![Change::Vote(record.into())]).await?;
+        self.shared.known.lock().vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let mut changes = Vec::new();
+        {
+            let mut known = self.shared.known.lock();
+            let flushed = self.shared.writer.flushed_end();
+            for entry in entries {
+                let record = Bytes::from(codec::encode(&entry)?);
+                known.last = Some(entry.log_id);
+                self.shared.bytes_appended.fetch_add(record.len() as u64, Ordering::Relaxed);
+                changes.push(Change::Append { index: entry.index(), record: record.clone() });
+                known.tail.push(entry, record.len(), flushed);
+            }
+        }
+        self.shared.writer.hand(Job { changes, done: Done::Flushed(callback) }).await
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        {
+            let mut known = self.shared.known.lock();
+            known.tail.truncate_after(last.map(|id| id.index()));
+            if known.last > last {
+                known.last = last.or(known.purged);
+            }
+        }
+        self.write_and_wait(vec![Change::TruncateAfter(last.map(|id| id.index()))]).await
+    }
+
+    async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
+        {
+            let mut known = self.shared.known.lock();
+            known.tail.purge(upto.index());
+            known.purged = Some(upto);
+            if known.last.is_none_or(|last| last < upto) {
+                known.last = Some(upto);
+            }
+        }
+        let record = Bytes::copy_from_slice(&codec::encode_log_id(&upto));
+        // Nobody waits for a purge: it is made durable with the next write.
+        self.shared.writer.hand(Job { changes: vec![Change::Purge { index: upto.index(), record }], done: Done::Nobody }).await
+    }
+}

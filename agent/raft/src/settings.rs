@@ -1,0 +1,46 @@
+//! What a raft node is told at its start.
+
+use std::path::PathBuf;
+
+/// Settings of one raft node.
+#[derive(Clone, Debug)]
+pub struct RaftSettings {
+    /// The agent's data directory (`raft/` is made in it); `None`: all in memory, as `-dev`.
+    pub data_dir: Option<PathBuf>,
+    /// Id of this member; see [`RaftSettings::id_of`].
+    pub node_id: u64,
+    /// `ip:port` of the server port, as other members and `/v1/status/leader` see it.
+    pub address: String,
+    /// Found a cluster of this one member if the data directory holds none.
+    pub bootstrap: bool,
+    /// Stretches heartbeat and election times; Consul's `raft_multiplier`, 1 to 10.
+    pub raft_multiplier: u32,
+    /// Take a snapshot after about so many commands.
+    pub snapshot_threshold: u64,
+}
+
+impl RaftSettings {
+    /// A single member in memory.
+    pub fn in_memory(node_id: u64, address: &str) -> Self {
+        Self {
+            data_dir: None,
+            node_id,
+            address: address.to_owned(),
+            bootstrap: true,
+            raft_multiplier: 5,
+            snapshot_threshold: 16_384,
+        }
+    }
+
+    /// The member id of a node with this UUID: its first 16 hexadecimal digits. Other texts are folded (FNV-1a). Never 0.
+    pub fn id_of(node_uuid: &str) -> u64 {
+        let digits: String = node_uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+        let id = match (digits.len(), u64::from_str_radix(&digits, 16)) {
+            (16, Ok(id)) => id,
+            _ => {
+                node_uuid.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+            }
+        };
+        id.max(1)
+    }
+}
