@@ -1,2 +1,46 @@
+//! The HTTP front door: Consul's HTTP API over [`lictor_rpc::Cluster`] and [`lictor_rpc::Node`].
+//!
+//! Owns: listeners for HTTP (TCP and unix sockets), the closed list of routes, query parameters, JSON shapes, headers, the
+//! pairing of errors with a status.
+//! Never: names raft, catalog, gossip, local or a plugin engine; decides who may do what; keeps state of the domain.
+//! Entry points: [`HttpServer::bind`], then [`HttpServer::serve`]; [`HttpSettings`].
+//!
+//! Shapes, texts and headers are those of HashiCorp Consul 1.8's HTTP API (<https://developer.hashicorp.com/consul/api-docs>).
+
 #![forbid(unsafe_code)]
-//! http
+
+mod agent;
+mod body;
+mod cache;
+mod catalog;
+mod coordinate;
+mod decode;
+mod dispatch;
+mod error;
+mod events;
+mod health;
+mod json;
+mod kv;
+mod params;
+mod path;
+mod respond;
+mod route;
+mod server;
+mod session;
+mod settings;
+mod status;
+
+pub use server::{BindError, HttpServer};
+pub use settings::{HttpSettings, Listen, UnixSocket};
+
+/// Doors into the room for its own tests and for fuzzing: pure functions over outside bytes.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Routes a method and a raw request target; must never panic.
+    pub fn route(method: &str, target: &str) {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let _ = crate::route::resolve(method, path, query);
+        let params = crate::params::Params::parse(query);
+        let _ = crate::params::read_options(&params, &http::HeaderMap::new(), &crate::params::Defaults::default());
+    }
+}

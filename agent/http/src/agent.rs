@@ -1,0 +1,106 @@
+//! `/v1/agent/*`: this agent itself. Its services, checks and their health are in the files below.
+
+pub(crate) mod checks;
+pub(crate) mod health;
+pub(crate) mod services;
+mod shape;
+
+use crate::dispatch::Call;
+use crate::error::HttpError;
+use crate::params::parse_bool;
+use crate::respond::{self, Reply};
+use http::StatusCode;
+use lictor_net::clock;
+use serde_json::json;
+
+pub(crate) async fn describe(call: &Call<'_>) -> Result<Reply, HttpError> {
+    Ok(call.style.json(&call.app.node.describe(&call.token()).await?))
+}
+
+pub(crate) async fn host(call: &Call<'_>) -> Result<Reply, HttpError> {
+    Ok(call.style.json(&call.app.node.host(&call.token()).await?))
+}
+
+pub(crate) async fn version(call: &Call<'_>) -> Result<Reply, HttpError> {
+    Ok(call.style.json(&json!({"HumanVersion": env!("CARGO_PKG_VERSION"), "SHA": "", "BuildDate": "", "FIPS": ""})))
+}
+
+pub(crate) async fn members(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let segment = call.params.get("segment");
+    if !segment.is_empty() && segment != "_all" {
+        return Err(HttpError::failed("Network segments are not supported in this version of Lictor"));
+    }
+    Ok(call.style.json(&call.app.node.members(call.params.has("wan"), &call.token()).await?))
+}
+
+/// `?enable=`, which has to be there and to be a boolean.
+fn enable(call: &Call<'_>) -> Result<bool, HttpError> {
+    if !call.params.has("enable") {
+        return Err(HttpError::bad_request("Missing value for enable"));
+    }
+    let word = call.params.get("enable");
+    parse_bool(word).ok_or_else(|| HttpError::bad_request(format!("Invalid value for enable: {word:?}")))
+}
+
+pub(crate) async fn maintenance(call: &Call<'_>) -> Result<Reply, HttpError> {
+    call.app.node.node_maintenance(enable(call)?, call.params.get("reason"), &call.token()).await?;
+    Ok(respond::empty())
+}
+
+/// Without `?report` as Consul: nothing, or 500 with what was wrong. With it the report, and the same status.
+pub(crate) async fn reload(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let report = call.app.node.reload(&call.token()).await?;
+    let status = if report.rejected.is_empty() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    if call.params.has("report") {
+        return Ok(call.style.json_with(status, &report));
+    }
+    if report.rejected.is_empty() {
+        return Ok(respond::empty());
+    }
+    let problems: Vec<String> = report.rejected.iter().map(ToString::to_string).collect();
+    Err(HttpError::failed(problems.join("\n")))
+}
+
+/// What a reload from `?path=…` (repeatable) would change.
+pub(crate) async fn plan(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let paths: Vec<String> = call.params.all("path").map(str::to_owned).collect();
+    Ok(call.style.json(&call.app.node.plan(&paths, &call.token()).await?))
+}
+
+pub(crate) async fn config_sources(call: &Call<'_>) -> Result<Reply, HttpError> {
+    Ok(call.style.json(&call.app.node.config_sources(&call.token()).await?))
+}
+
+pub(crate) async fn leave(call: &Call<'_>) -> Result<Reply, HttpError> {
+    call.app.node.leave(&call.token()).await?;
+    Ok(respond::empty())
+}
+
+/// Nobody but this agent is known yet, and it leaves by `/v1/agent/leave`.
+pub(crate) async fn force_leave(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let members = call.app.node.members(false, &call.token()).await?;
+    if members.iter().any(|member| member.name == call.tail.as_str()) {
+        return Err(HttpError::not_built("forcing members to leave"));
+    }
+    Err(HttpError::failed(format!("agent: No node found with name '{}'", call.tail)))
+}
+
+pub(crate) fn monitor(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let level = call.params.get("loglevel");
+    let known = ["", "trace", "debug", "info", "warn", "err", "error"];
+    if !known.contains(&level.to_ascii_lowercase().as_str()) {
+        return Err(HttpError::bad_request(format!("Bad request: Unknown log level: {level}")));
+    }
+    Err(HttpError::not_built("the log stream"))
+}
+
+pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, HttpError> {
+    if call.params.get("format") == "prometheus" {
+        if !call.app.settings.prometheus {
+            return Err(HttpError::unsupported("Prometheus is not enabled since its retention time is not positive"));
+        }
+        return Err(HttpError::not_built("metrics for Prometheus"));
+    }
+    let stamp = shape::timestamp(clock::wall().as_secs());
+    Ok(call.style.json(&json!({"Timestamp": stamp, "Gauges": [], "Points": [], "Counters": [], "Samples": []})))
+}

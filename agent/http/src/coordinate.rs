@@ -1,0 +1,65 @@
+//! `/v1/coordinate/*`: network coordinates.
+
+use crate::decode;
+use crate::dispatch::Call;
+use crate::error::HttpError;
+use crate::respond::{self, Reply};
+use http::StatusCode;
+use lictor_rpc::WriteOptions;
+use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::{Query, Reply as Answered};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Coordinates of the servers of each datacenter. One is known yet, and with nobody to measure against a server stays where
+/// every coordinate begins: at the origin.
+pub(crate) async fn datacenters(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let members = call.app.node.members(true, &call.token()).await?;
+    let origin = Coordinate { vec: vec![0.0; 8], error: 1.5, adjustment: 0.0, height: 1e-5 };
+    let coordinates: Vec<NodeCoordinate> = members
+        .iter()
+        .filter(|member| member.tags.get("dc").is_none_or(|dc| dc == call.app.node.datacenter()))
+        .map(|member| {
+            let name = member.name.as_str();
+            let short = name.strip_suffix(call.app.node.datacenter()).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
+            NodeCoordinate { node: short.into(), segment: String::new(), coord: origin.clone() }
+        })
+        .collect();
+    Ok(call.style.json(&json!([{"Datacenter": call.app.node.datacenter(), "AreaID": "wan", "Coordinates": coordinates}])))
+}
+
+pub(crate) async fn nodes(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let (rows, meta) = rows(call, &Query::Coordinates).await?;
+    let mut reply = call.style.json(&rows);
+    respond::set_meta(reply.headers_mut(), &meta);
+    Ok(reply)
+}
+
+pub(crate) async fn node(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let (rows, meta) = rows(call, &Query::NodeCoordinates(call.tail.as_str().into())).await?;
+    if rows.is_empty() {
+        return Ok(respond::bare(StatusCode::NOT_FOUND));
+    }
+    let mut reply = call.style.json(&rows);
+    respond::set_meta(reply.headers_mut(), &meta);
+    Ok(reply)
+}
+
+/// The rows of the segment asked.
+async fn rows(call: &Call<'_>, query: &Query) -> Result<(Vec<Arc<NodeCoordinate>>, lictor_types::QueryMeta), HttpError> {
+    let options = call.read_options()?;
+    let answer = call.query(query, &options).await.map_err(|error| HttpError::from(error).with_meta())?;
+    let Answered::Coordinates(all) = &answer.content.reply else {
+        return Err(HttpError::failed("internal error: not coordinates"));
+    };
+    let segment = call.params.has("segment").then(|| call.params.get("segment"));
+    let rows = all.iter().filter(|row| segment.is_none_or(|segment| row.segment == segment)).cloned().collect();
+    Ok((rows, answer.meta))
+}
+
+pub(crate) async fn update(call: &mut Call<'_>) -> Result<Reply, HttpError> {
+    let (command, datacenter) = decode::coordinate(call.json_body().await?)?;
+    let options = WriteOptions { datacenter, token: call.token() };
+    call.app.cluster.apply(command, &options).await?;
+    Ok(respond::empty())
+}

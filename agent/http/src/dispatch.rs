@@ -1,0 +1,282 @@
+//! From a request to its handler: what Consul does around every endpoint, in its order.
+
+use crate::cache::Asked;
+use crate::error::HttpError;
+use crate::events::{HandlerPanicked, RequestServed};
+use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
+use crate::respond::{self, Reply, Style};
+use crate::route::{self, Resolution, Route};
+use crate::settings::HttpSettings;
+use crate::{agent, body, catalog, coordinate, health, kv, path, session, status};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{ACCEPT_ENCODING, CONNECTION};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use hyper::body::Incoming;
+use lictor_net::{Shutdown, clock};
+use lictor_rpc::{Answer, Cluster, ClusterError, Node, WriteOptions};
+use lictor_telemetry::Emit;
+use lictor_types::{Query, Token};
+use serde_json::Value;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    Tcp(IpAddr),
+    Unix,
+}
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) settings: HttpSettings,
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) node: Arc<dyn Node>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) asked: Asked,
+    pub(crate) extra_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// One request on its way through a handler.
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) parts: &'a Parts,
+    pub(crate) params: Params,
+    pub(crate) style: Style,
+    /// What follows the route's pattern, decoded.
+    pub(crate) tail: String,
+    body: Option<Incoming>,
+}
+
+impl Call<'_> {
+    /// The caller's token.
+    pub(crate) fn token(&self) -> Token {
+        read_token(&self.params, &self.parts.headers)
+    }
+
+    /// The options every read shares.
+    pub(crate) fn read_options(&self) -> Result<ReadOptions, HttpError> {
+        let settings = &self.app.settings;
+        let path = self.parts.uri.path();
+        let is_discovery = path.starts_with("/v1/catalog") || path.starts_with("/v1/health");
+        let defaults = Defaults {
+            node_name: self.app.node.name(),
+            use_cache: settings.use_cache,
+            max_stale: if is_discovery { settings.discovery_max_stale } else { std::time::Duration::ZERO },
+        };
+        read_options(&self.params, &self.parts.headers, &defaults)
+    }
+
+    /// Options of a write to `?dc`.
+    pub(crate) fn write_options(&self) -> WriteOptions {
+        WriteOptions { datacenter: self.params.get("dc").to_owned(), token: self.token() }
+    }
+
+    /// Asks the cluster; the wait ends when the agent goes away.
+    pub(crate) async fn query(&self, query: &Query, options: &ReadOptions) -> Result<Answer, ClusterError> {
+        tokio::select! {
+            biased;
+            answer = self.app.cluster.query(query, &options.query) => answer,
+            () = self.app.shutdown.requested() => Err(ClusterError::ShuttingDown),
+        }
+    }
+
+    /// The whole body, of at most `limit` bytes.
+    pub(crate) async fn body(&mut self, limit: usize, option: Option<&str>) -> Result<Bytes, HttpError> {
+        match self.body.take() {
+            Some(incoming) => body::read(incoming, limit, option).await,
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    /// The body as JSON.
+    pub(crate) async fn json_body(&mut self) -> Result<Value, HttpError> {
+        let bytes = self.body(self.app.settings.max_body_bytes, None).await?;
+        body::parse(&bytes)
+    }
+
+    /// The body as JSON, `null` when there is none.
+    pub(crate) async fn optional_json_body(&mut self) -> Result<Value, HttpError> {
+        let bytes = self.body(self.app.settings.max_body_bytes, None).await?;
+        if bytes.is_empty() { Ok(Value::Null) } else { body::parse(&bytes) }
+    }
+}
+
+/// Answers a request; a panic in its handler ends it alone.
+pub(crate) async fn serve(app: Arc<App>, peer: Peer, request: Request<Incoming>) -> Reply {
+    let started = clock::now();
+    let (parts, body) = request.into_parts();
+    let outcome = AssertUnwindSafe(answer(&app, peer, &parts, body)).catch_unwind().await;
+    let reply = outcome.unwrap_or_else(|_| {
+        HandlerPanicked { method: &parts.method, path: parts.uri.path() }.emit();
+        respond::failure(&HttpError::failed("internal error"))
+    });
+    RequestServed { method: &parts.method, path: parts.uri.path(), status: reply.status(), took: started.elapsed() }.emit();
+    reply
+}
+
+async fn answer(app: &App, peer: Peer, parts: &Parts, body: Incoming) -> Reply {
+    let query = parts.uri.query().unwrap_or("");
+    let resolution = route::resolve(parts.method.as_str(), parts.uri.path(), query);
+    match resolution {
+        Resolution::NotFound => respond::bare(StatusCode::NOT_FOUND),
+        Resolution::Malformed => {
+            let mut reply = respond::text(StatusCode::BAD_REQUEST, "400 Bad Request");
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            reply
+        }
+        Resolution::Redirect(location) => {
+            respond::redirect(&location, parts.method == Method::GET || parts.method == Method::HEAD)
+        }
+        known => {
+            let mut reply = endpoint(app, peer, parts, body, known, query).await;
+            for (name, value) in &app.extra_headers {
+                reply.headers_mut().insert(name.clone(), value.clone());
+            }
+            respond::finish(reply, parts.headers.get(ACCEPT_ENCODING))
+        }
+    }
+}
+
+async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: Incoming, resolution: Resolution, query: &str) -> Reply {
+    if is_blocked(&app.settings, parts.uri.path()) {
+        return respond::failure(&HttpError::forbidden("Endpoint is blocked by agent configuration"));
+    }
+    let (route, tail) = match resolution {
+        Resolution::Found(route, tail) => (route, tail),
+        Resolution::Options(methods) => {
+            let mut reply = respond::empty();
+            respond::allow(&mut reply, methods);
+            return reply;
+        }
+        Resolution::MethodNotAllowed(methods) => {
+            let mut reply = respond::text(StatusCode::METHOD_NOT_ALLOWED, format!("method {} not allowed", parts.method));
+            respond::allow(&mut reply, methods);
+            return reply;
+        }
+        Resolution::NotFound | Resolution::Malformed | Resolution::Redirect(_) => return respond::bare(StatusCode::NOT_FOUND),
+    };
+    if !may_write(&app.settings, peer, &parts.method) {
+        return respond::failure(&HttpError::forbidden("Access is restricted"));
+    }
+    let params = Params::parse(query);
+    let style = Style::of(&params, app.settings.pretty);
+    let mut call = Call { app, parts, params, style, tail, body: Some(body) };
+    handle(&mut call, route).await.unwrap_or_else(|error| respond::failure(&error))
+}
+
+fn is_blocked(settings: &HttpSettings, raw_path: &str) -> bool {
+    !settings.block_endpoints.is_empty()
+        && path::decode(raw_path)
+            .is_ok_and(|path| settings.block_endpoints.iter().any(|prefix| path.starts_with(prefix.as_str())))
+}
+
+fn may_write(settings: &HttpSettings, peer: Peer, method: &Method) -> bool {
+    if settings.allow_write_http_from.is_empty() || [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
+        return true;
+    }
+    match peer {
+        Peer::Unix => true,
+        Peer::Tcp(address) => settings.allow_write_http_from.iter().any(|net| net.contains(&address)),
+    }
+}
+
+async fn handle(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpError> {
+    match route {
+        Route::Kv => kv::handle(call).await,
+        Route::HealthNode => health::node(call).await,
+        Route::HealthChecks => health::checks(call).await,
+        Route::HealthState => health::state(call).await,
+        Route::HealthService => health::service(call, false).await,
+        Route::HealthConnect => health::service(call, true).await,
+        Route::CatalogRegister => catalog::register(call).await,
+        Route::CatalogDeregister => catalog::deregister(call).await,
+        Route::CatalogDatacenters => catalog::datacenters(call).await,
+        Route::CatalogNodes => catalog::nodes(call).await,
+        Route::CatalogServices => catalog::services(call).await,
+        Route::CatalogService => catalog::service(call, false).await,
+        Route::CatalogConnect => catalog::service(call, true).await,
+        Route::CatalogNode => catalog::node(call).await,
+        Route::CatalogNodeServices => catalog::node_services(call).await,
+        Route::CoordinateDatacenters => coordinate::datacenters(call).await,
+        Route::CoordinateNodes => coordinate::nodes(call).await,
+        Route::CoordinateNode => coordinate::node(call).await,
+        Route::CoordinateUpdate => coordinate::update(call).await,
+        Route::SessionCreate => session::create(call).await,
+        Route::SessionDestroy => session::destroy(call).await,
+        Route::SessionRenew => session::renew(call).await,
+        Route::SessionInfo => session::info(call).await,
+        Route::SessionNode => session::of_node(call).await,
+        Route::SessionList => session::list(call).await,
+        Route::StatusLeader => status::leader(call).await,
+        Route::StatusPeers => status::peers(call).await,
+        Route::AgentSelf => agent::describe(call).await,
+        Route::AgentHost => agent::host(call).await,
+        Route::AgentVersion => agent::version(call).await,
+        Route::AgentMembers => agent::members(call).await,
+        Route::AgentMaintenance => agent::maintenance(call).await,
+        Route::AgentReload => agent::reload(call).await,
+        Route::AgentPlan => agent::plan(call).await,
+        Route::AgentConfigSources => agent::config_sources(call).await,
+        Route::AgentLeave => agent::leave(call).await,
+        Route::AgentMetrics => agent::metrics(call),
+        Route::AgentServices => agent::services::list(call).await,
+        Route::AgentService => agent::services::one(call).await,
+        Route::AgentServiceRegister => agent::services::register(call).await,
+        Route::AgentServiceDeregister => agent::services::deregister(call).await,
+        Route::AgentServiceMaintenance => agent::services::maintenance(call).await,
+        Route::AgentHealthServiceById => agent::health::by_id(call).await,
+        Route::AgentHealthServiceByName => agent::health::by_name(call).await,
+        Route::AgentChecks => agent::checks::list(call).await,
+        Route::AgentCheckRegister => agent::checks::register(call).await,
+        Route::AgentCheckDeregister => agent::checks::deregister(call).await,
+        Route::AgentCheckPass => agent::checks::set(call, lictor_types::HealthStatus::Passing).await,
+        Route::AgentCheckWarn => agent::checks::set(call, lictor_types::HealthStatus::Warning).await,
+        Route::AgentCheckFail => agent::checks::set(call, lictor_types::HealthStatus::Critical).await,
+        Route::AgentCheckUpdate => agent::checks::update(call).await,
+        Route::AgentCheckHistory => agent::checks::history(call).await,
+        Route::AgentMonitor => agent::monitor(call),
+        Route::AgentJoin => Err(HttpError::not_built("joining other agents")),
+        Route::AgentForceLeave => agent::force_leave(call).await,
+        Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
+        Route::Txn => Err(HttpError::not_built("transactions")),
+        Route::Index if call.app.settings.ui => Ok(respond::redirect("/ui/", true)),
+        Route::Index => Ok(respond::text(StatusCode::OK, "Lictor Agent")),
+        Route::Ui if call.app.settings.ui => Ok(respond::html(PAGE)),
+        Route::Ui => Ok(respond::bare(StatusCode::NOT_FOUND)),
+        Route::Robots => Ok(respond::text(StatusCode::OK, "User-agent: *\nDisallow: /\n")),
+        Route::NotBuilt(what) => Err(HttpError::not_built(what)),
+    }
+}
+
+/// The page at `/ui/` until there is a real one.
+const PAGE: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Lictor</title></head><body><h1>Lictor</h1>\
+<p>The web interface is not built yet. The API answers at <a href=\"/v1/catalog/services\">/v1/catalog/services</a>, \
+<a href=\"/v1/health/state/any\">/v1/health/state/any</a> and <a href=\"/v1/agent/config/sources\">/v1/agent/config/sources</a>.</p></body></html>\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_may_be_restricted_to_networks() {
+        let settings = HttpSettings { allow_write_http_from: vec!["10.0.0.0/8".parse().unwrap()], ..HttpSettings::default() };
+        let (inside, outside) = (Peer::Tcp("10.1.2.3".parse().unwrap()), Peer::Tcp("127.0.0.1".parse().unwrap()));
+        assert!(may_write(&settings, inside, &Method::PUT));
+        assert!(!may_write(&settings, outside, &Method::PUT));
+        assert!(may_write(&settings, outside, &Method::GET));
+        assert!(may_write(&settings, Peer::Unix, &Method::DELETE));
+        assert!(may_write(&HttpSettings::default(), outside, &Method::PUT));
+    }
+
+    #[test]
+    fn endpoints_are_blocked_by_prefix_however_they_are_written() {
+        let settings = HttpSettings { block_endpoints: vec!["/v1/agent".to_owned()], ..HttpSettings::default() };
+        assert!(is_blocked(&settings, "/v1/agent/self"));
+        assert!(is_blocked(&settings, "/v1/%61gent/self"));
+        assert!(!is_blocked(&settings, "/v1/catalog/nodes"));
+    }
+}

@@ -1,0 +1,251 @@
+//! Answers: bodies, the index headers, compression. Header by header as Consul 1.8 writes them.
+
+use crate::error::HttpError;
+use crate::json;
+use crate::params::Params;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use lictor_rpc::Content;
+use lictor_types::{Consistency, Index, QueryMeta};
+use serde::Serialize;
+use std::io::Write;
+
+/// What every handler answers.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
+const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
+const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
+const EFFECTIVE: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
+const REASON: HeaderName = HeaderName::from_static("x-consul-reason");
+const CONTENT_HASH: HeaderName = HeaderName::from_static("x-consul-contenthash");
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+const FALSE: HeaderValue = HeaderValue::from_static("false");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
+
+/// Bodies shorter than this are sent as they are, also to those who take gzip.
+const GZIP_BYTES_MIN: usize = 512;
+
+fn with_type(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    reply
+}
+
+/// 200 without a body.
+pub(crate) fn empty() -> Reply {
+    Response::new(Full::default())
+}
+
+/// A status without a body.
+pub(crate) fn bare(status: StatusCode) -> Reply {
+    let mut reply = empty();
+    *reply.status_mut() = status;
+    reply
+}
+
+/// A text with the type Go's sniffing gives it.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_type(status, TEXT, body)
+}
+
+/// A text whose type is exactly `text/plain`.
+pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_type(status, PLAIN, body)
+}
+
+/// A page.
+pub(crate) fn html(body: &'static str) -> Reply {
+    with_type(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), body)
+}
+
+/// 301 with the body Go sends to readers.
+pub(crate) fn redirect(location: &str, with_body: bool) -> Reply {
+    let mut reply = bare(StatusCode::MOVED_PERMANENTLY);
+    let Ok(value) = HeaderValue::from_str(location) else { return bare(StatusCode::NOT_FOUND) };
+    if with_body {
+        let shown =
+            location.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;");
+        *reply.body_mut() = Full::new(Bytes::from(format!("<a href=\"{shown}\">Moved Permanently</a>.\n\n")));
+        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    }
+    reply.headers_mut().insert(LOCATION, value);
+    reply
+}
+
+/// Sets `Allow`, as Consul lists it.
+pub(crate) fn allow(reply: &mut Reply, methods: &[&str]) {
+    if let Ok(value) = HeaderValue::from_str(&format!("OPTIONS,{}", methods.join(","))) {
+        reply.headers_mut().insert(ALLOW, value);
+    }
+}
+
+/// How this request wants its JSON.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Style {
+    /// Indented, with a final newline.
+    pub(crate) pretty: bool,
+}
+
+impl Style {
+    /// `?pretty` in any form, or always.
+    pub(crate) fn of(params: &Params, always: bool) -> Self {
+        Self { pretty: always || params.has("pretty") }
+    }
+
+    /// A JSON answer.
+    pub(crate) fn json<T: Serialize + ?Sized>(self, value: &T) -> Reply {
+        self.json_with(StatusCode::OK, value)
+    }
+
+    /// A JSON answer with a status.
+    pub(crate) fn json_with<T: Serialize + ?Sized>(self, status: StatusCode, value: &T) -> Reply {
+        with_type(status, JSON, if self.pretty { json::pretty(value) } else { json::compact(value) })
+    }
+
+    /// A shared reply: its compact form is encoded once for all readers.
+    pub(crate) fn shared<T: Serialize + ?Sized>(self, content: &Content, shape: &T) -> Reply {
+        if self.pretty {
+            return self.json(shape);
+        }
+        let body = content.json.get_or_init(|| Bytes::from(json::compact(shape)));
+        with_type(StatusCode::OK, JSON, body.clone())
+    }
+}
+
+/// Sets the headers that tell index, leader and age of an answer.
+pub(crate) fn set_meta(headers: &mut HeaderMap, meta: &QueryMeta) {
+    let Index(index) = meta.index;
+    headers.insert(INDEX, HeaderValue::from(index.max(1)));
+    headers.insert(KNOWN_LEADER, if meta.known_leader { TRUE } else { FALSE });
+    headers.insert(LAST_CONTACT, HeaderValue::from(u64::try_from(meta.last_contact.as_millis()).unwrap_or(u64::MAX)));
+    if let Some(effective) = meta.effective {
+        let word = match effective {
+            Consistency::Default => "leader",
+            Consistency::Consistent => "consistent",
+            Consistency::Stale => "stale",
+        };
+        headers.insert(EFFECTIVE, HeaderValue::from_static(word));
+    }
+}
+
+/// Sets `X-Consul-Reason`.
+pub(crate) fn set_reason(reply: &mut Reply, reason: &str) {
+    if let Ok(value) = HeaderValue::from_str(reason) {
+        reply.headers_mut().insert(REASON, value);
+    }
+}
+
+/// Sets `X-Consul-ContentHash`.
+pub(crate) fn set_content_hash(reply: &mut Reply, hash: &str) {
+    if let Ok(value) = HeaderValue::from_str(hash) {
+        reply.headers_mut().insert(CONTENT_HASH, value);
+    }
+}
+
+/// Sets `X-Cache` and, on a hit, `Age` in seconds.
+pub(crate) fn set_cache(headers: &mut HeaderMap, age_seconds: Option<u64>) {
+    headers.insert("x-cache", HeaderValue::from_static(if age_seconds.is_some() { "HIT" } else { "MISS" }));
+    if let Some(seconds) = age_seconds {
+        headers.insert("age", HeaderValue::from(seconds));
+    }
+}
+
+/// The answer to an error.
+pub(crate) fn failure(error: &HttpError) -> Reply {
+    let mut reply = text(error.status(), error.text().to_owned());
+    if error.has_meta() {
+        set_meta(reply.headers_mut(), &QueryMeta::default());
+    }
+    reply
+}
+
+/// Ends an answer of a route: `Vary`, and gzip where it was asked and pays.
+pub(crate) fn finish(mut reply: Reply, accept_encoding: Option<&HeaderValue>) -> Reply {
+    reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if !accept_encoding.is_some_and(takes_gzip) {
+        return reply;
+    }
+    let body = reply.body_mut();
+    let Some(bytes) = take_bytes(body) else { return reply };
+    if bytes.len() < GZIP_BYTES_MIN {
+        *body = Full::new(bytes);
+        return reply;
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    match encoder.write_all(&bytes).and_then(|()| encoder.finish()) {
+        Ok(packed) => {
+            *body = Full::new(Bytes::from(packed));
+            reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            reply.headers_mut().remove(CONTENT_LENGTH);
+        }
+        Err(_) => *body = Full::new(bytes),
+    }
+    reply
+}
+
+/// The bytes of a body that is whole in memory, leaving it empty.
+fn take_bytes(body: &mut Full<Bytes>) -> Option<Bytes> {
+    use futures_util::FutureExt;
+    use http_body_util::BodyExt;
+    std::mem::take(body).collect().now_or_never()?.ok().map(http_body_util::Collected::to_bytes)
+}
+
+/// Whether `Accept-Encoding` takes gzip (RFC 9110 §12.5.3), a quality of zero meaning no.
+fn takes_gzip(value: &HeaderValue) -> bool {
+    let Ok(text) = value.to_str() else { return false };
+    text.split(',').any(|part| {
+        let mut pieces = part.split(';');
+        let coding = pieces.next().unwrap_or("").trim();
+        let refused =
+            pieces.any(|piece| piece.trim().strip_prefix("q=").is_some_and(|q| q.trim().parse::<f32>().is_ok_and(|q| q <= 0.0)));
+        coding.eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_taken_where_asked() {
+        for (value, expect) in [
+            ("gzip", true),
+            ("deflate, gzip;q=1.0", true),
+            ("gzip;q=0", false),
+            ("identity", false),
+            ("", false),
+            ("GZIP", true),
+            ("x-gzip", false),
+        ] {
+            assert_eq!(takes_gzip(&HeaderValue::from_str(value).unwrap()), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn small_bodies_stay_as_they_are() {
+        let gzip = HeaderValue::from_static("gzip");
+        let packed =
+            |size: usize| finish(text(StatusCode::OK, "a".repeat(size)), Some(&gzip)).headers().contains_key(CONTENT_ENCODING);
+        assert!(!packed(GZIP_BYTES_MIN - 1));
+        assert!(packed(GZIP_BYTES_MIN));
+    }
+
+    #[test]
+    fn meta_never_tells_index_zero() {
+        let mut headers = HeaderMap::new();
+        set_meta(&mut headers, &QueryMeta::default());
+        assert_eq!(
+            (headers["x-consul-index"].to_str().unwrap(), headers["x-consul-knownleader"].to_str().unwrap()),
+            ("1", "false")
+        );
+        assert!(!headers.contains_key("x-consul-effective-consistency"));
+    }
+}

@@ -1,0 +1,381 @@
+//! Method and path to a [`Route`]: the only place that decides 404, 405 and redirects.
+//!
+//! The table is Consul 1.8's, with our own routes at the end. A pattern that ends in a slash takes what follows as its tail;
+//! without the slash it redirects there, and unclean paths redirect to their clean form, as Go's `http.ServeMux` does.
+
+use crate::path;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// Everything the API can be asked. Names follow the paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    AgentSelf,
+    AgentHost,
+    AgentVersion,
+    AgentMaintenance,
+    AgentReload,
+    AgentPlan,
+    AgentMonitor,
+    AgentMetrics,
+    AgentServices,
+    AgentService,
+    AgentChecks,
+    AgentMembers,
+    AgentJoin,
+    AgentLeave,
+    AgentForceLeave,
+    AgentHealthServiceById,
+    AgentHealthServiceByName,
+    AgentCheckRegister,
+    AgentCheckDeregister,
+    AgentCheckPass,
+    AgentCheckWarn,
+    AgentCheckFail,
+    AgentCheckUpdate,
+    /// `/v1/agent/check/<id>/history`
+    AgentCheckHistory,
+    AgentServiceRegister,
+    AgentServiceDeregister,
+    AgentServiceMaintenance,
+    AgentToken,
+    AgentConfigSources,
+    CatalogRegister,
+    CatalogDeregister,
+    CatalogDatacenters,
+    CatalogNodes,
+    CatalogServices,
+    CatalogService,
+    CatalogConnect,
+    CatalogNode,
+    CatalogNodeServices,
+    CoordinateDatacenters,
+    CoordinateNodes,
+    CoordinateNode,
+    CoordinateUpdate,
+    HealthNode,
+    HealthChecks,
+    HealthState,
+    HealthService,
+    HealthConnect,
+    Kv,
+    SessionCreate,
+    SessionDestroy,
+    SessionRenew,
+    SessionInfo,
+    SessionNode,
+    SessionList,
+    StatusLeader,
+    StatusPeers,
+    Txn,
+    /// `/`
+    Index,
+    /// `/ui/` and what is below.
+    Ui,
+    Robots,
+    /// Known, but not built: what it is called.
+    NotBuilt(&'static str),
+    /// Known, and always answered that access control lists are off.
+    AclDisabled,
+}
+
+/// What becomes of a method and a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolution {
+    /// A route, and what follows its pattern (decoded).
+    Found(Route, String),
+    /// 301 to this path, query included.
+    Redirect(String),
+    /// The path exists, the method doesn't: the methods that do.
+    MethodNotAllowed(&'static [&'static str]),
+    /// `OPTIONS` on a path that exists: its methods.
+    Options(&'static [&'static str]),
+    /// 404.
+    NotFound,
+    /// The path cannot be decoded.
+    Malformed,
+}
+
+struct Row {
+    route: Route,
+    methods: &'static [&'static str],
+}
+
+const GET: &[&str] = &["GET"];
+const PUT: &[&str] = &["PUT"];
+const POST: &[&str] = &["POST"];
+const GET_PUT: &[&str] = &["GET", "PUT"];
+const GET_POST: &[&str] = &["GET", "POST"];
+const GET_PUT_DELETE: &[&str] = &["GET", "PUT", "DELETE"];
+const ACL: Route = Route::AclDisabled;
+const CONNECT: Route = Route::NotBuilt("the service mesh");
+const INTENTIONS: Route = Route::NotBuilt("intentions");
+const CONFIG_ENTRIES: Route = Route::NotBuilt("config entries");
+const QUERIES: Route = Route::NotBuilt("prepared queries");
+const EVENTS: Route = Route::NotBuilt("user events");
+const OPERATOR: Route = Route::NotBuilt("the operator API");
+const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
+
+#[rustfmt::skip]
+const TABLE: &[(&str, &[&str], Route)] = &[
+    ("/v1/acl/bootstrap", PUT, ACL),
+    ("/v1/acl/create", PUT, ACL),
+    ("/v1/acl/update", PUT, ACL),
+    ("/v1/acl/destroy/", PUT, ACL),
+    ("/v1/acl/info/", GET, ACL),
+    ("/v1/acl/clone/", PUT, ACL),
+    ("/v1/acl/list", GET, ACL),
+    ("/v1/acl/login", POST, ACL),
+    ("/v1/acl/logout", POST, ACL),
+    ("/v1/acl/replication", GET, Route::NotBuilt("ACL replication")),
+    ("/v1/acl/policies", GET, ACL),
+    ("/v1/acl/policy", PUT, ACL),
+    ("/v1/acl/policy/", GET_PUT_DELETE, ACL),
+    ("/v1/acl/policy/name/", GET, ACL),
+    ("/v1/acl/roles", GET, ACL),
+    ("/v1/acl/role", PUT, ACL),
+    ("/v1/acl/role/", GET_PUT_DELETE, ACL),
+    ("/v1/acl/role/name/", GET, ACL),
+    ("/v1/acl/binding-rules", GET, ACL),
+    ("/v1/acl/binding-rule", PUT, ACL),
+    ("/v1/acl/binding-rule/", GET_PUT_DELETE, ACL),
+    ("/v1/acl/auth-methods", GET, ACL),
+    ("/v1/acl/auth-method", PUT, ACL),
+    ("/v1/acl/auth-method/", GET_PUT_DELETE, ACL),
+    ("/v1/acl/rules/translate", POST, ACL),
+    ("/v1/acl/rules/translate/", GET, ACL),
+    ("/v1/acl/tokens", GET, ACL),
+    ("/v1/acl/token", PUT, ACL),
+    ("/v1/acl/token/self", GET, ACL),
+    ("/v1/acl/token/", GET_PUT_DELETE, ACL),
+    ("/v1/agent/token/", PUT, Route::AgentToken),
+    ("/v1/agent/self", GET, Route::AgentSelf),
+    ("/v1/agent/host", GET, Route::AgentHost),
+    ("/v1/agent/maintenance", PUT, Route::AgentMaintenance),
+    ("/v1/agent/reload", PUT, Route::AgentReload),
+    ("/v1/agent/monitor", GET, Route::AgentMonitor),
+    ("/v1/agent/metrics", GET, Route::AgentMetrics),
+    ("/v1/agent/services", GET, Route::AgentServices),
+    ("/v1/agent/service/", GET, Route::AgentService),
+    ("/v1/agent/checks", GET, Route::AgentChecks),
+    ("/v1/agent/members", GET, Route::AgentMembers),
+    ("/v1/agent/join/", PUT, Route::AgentJoin),
+    ("/v1/agent/leave", PUT, Route::AgentLeave),
+    ("/v1/agent/force-leave/", PUT, Route::AgentForceLeave),
+    ("/v1/agent/health/service/id/", GET, Route::AgentHealthServiceById),
+    ("/v1/agent/health/service/name/", GET, Route::AgentHealthServiceByName),
+    ("/v1/agent/check/register", PUT, Route::AgentCheckRegister),
+    ("/v1/agent/check/deregister/", PUT, Route::AgentCheckDeregister),
+    ("/v1/agent/check/pass/", PUT, Route::AgentCheckPass),
+    ("/v1/agent/check/warn/", PUT, Route::AgentCheckWarn),
+    ("/v1/agent/check/fail/", PUT, Route::AgentCheckFail),
+    ("/v1/agent/check/update/", PUT, Route::AgentCheckUpdate),
+    ("/v1/agent/connect/authorize", POST, CONNECT),
+    ("/v1/agent/connect/ca/roots", GET, CONNECT),
+    ("/v1/agent/connect/ca/leaf/", GET, CONNECT),
+    ("/v1/agent/service/register", PUT, Route::AgentServiceRegister),
+    ("/v1/agent/service/deregister/", PUT, Route::AgentServiceDeregister),
+    ("/v1/agent/service/maintenance/", PUT, Route::AgentServiceMaintenance),
+    ("/v1/catalog/register", PUT, Route::CatalogRegister),
+    ("/v1/catalog/connect/", GET, Route::CatalogConnect),
+    ("/v1/catalog/deregister", PUT, Route::CatalogDeregister),
+    ("/v1/catalog/datacenters", GET, Route::CatalogDatacenters),
+    ("/v1/catalog/nodes", GET, Route::CatalogNodes),
+    ("/v1/catalog/services", GET, Route::CatalogServices),
+    ("/v1/catalog/service/", GET, Route::CatalogService),
+    ("/v1/catalog/node/", GET, Route::CatalogNode),
+    ("/v1/catalog/node-services/", GET, Route::CatalogNodeServices),
+    ("/v1/catalog/gateway-services/", GET, CONNECT),
+    ("/v1/config/", &["GET", "DELETE"], CONFIG_ENTRIES),
+    ("/v1/config", PUT, CONFIG_ENTRIES),
+    ("/v1/connect/ca/configuration", GET_PUT, CONNECT),
+    ("/v1/connect/ca/roots", GET, CONNECT),
+    ("/v1/connect/intentions", GET_POST, INTENTIONS),
+    ("/v1/connect/intentions/match", GET, INTENTIONS),
+    ("/v1/connect/intentions/check", GET, INTENTIONS),
+    ("/v1/connect/intentions/exact", GET_PUT_DELETE, INTENTIONS),
+    ("/v1/connect/intentions/", GET_PUT_DELETE, INTENTIONS),
+    ("/v1/coordinate/datacenters", GET, Route::CoordinateDatacenters),
+    ("/v1/coordinate/nodes", GET, Route::CoordinateNodes),
+    ("/v1/coordinate/node/", GET, Route::CoordinateNode),
+    ("/v1/coordinate/update", PUT, Route::CoordinateUpdate),
+    ("/v1/discovery-chain/", GET_POST, CONNECT),
+    ("/v1/event/fire/", PUT, EVENTS),
+    ("/v1/event/list", GET, EVENTS),
+    ("/v1/health/node/", GET, Route::HealthNode),
+    ("/v1/health/checks/", GET, Route::HealthChecks),
+    ("/v1/health/state/", GET, Route::HealthState),
+    ("/v1/health/service/", GET, Route::HealthService),
+    ("/v1/health/connect/", GET, Route::HealthConnect),
+    ("/v1/health/ingress/", GET, CONNECT),
+    ("/v1/internal/ui/nodes", GET, INTERNAL),
+    ("/v1/internal/ui/node/", GET, INTERNAL),
+    ("/v1/internal/ui/services", GET, INTERNAL),
+    ("/v1/internal/ui/gateway-services-nodes/", GET, INTERNAL),
+    ("/v1/internal/acl/authorize", POST, ACL),
+    ("/v1/kv/", GET_PUT_DELETE, Route::Kv),
+    ("/v1/operator/raft/configuration", GET, OPERATOR),
+    ("/v1/operator/raft/peer", &["DELETE"], OPERATOR),
+    ("/v1/operator/keyring", &["GET", "POST", "PUT", "DELETE"], OPERATOR),
+    ("/v1/operator/autopilot/configuration", GET_PUT, OPERATOR),
+    ("/v1/operator/autopilot/health", GET, OPERATOR),
+    ("/v1/query", GET_POST, QUERIES),
+    ("/v1/query/", GET_PUT_DELETE, QUERIES),
+    ("/v1/session/create", PUT, Route::SessionCreate),
+    ("/v1/session/destroy/", PUT, Route::SessionDestroy),
+    ("/v1/session/renew/", PUT, Route::SessionRenew),
+    ("/v1/session/info/", GET, Route::SessionInfo),
+    ("/v1/session/node/", GET, Route::SessionNode),
+    ("/v1/session/list", GET, Route::SessionList),
+    ("/v1/status/leader", GET, Route::StatusLeader),
+    ("/v1/status/peers", GET, Route::StatusPeers),
+    ("/v1/snapshot", GET_PUT, Route::NotBuilt("snapshots over HTTP")),
+    ("/v1/txn", PUT, Route::Txn),
+    ("/robots.txt", GET, Route::Robots),
+    ("/ui/", GET, Route::Ui),
+    // Not in Consul 1.8.
+    ("/v1/agent/version", GET, Route::AgentVersion),
+    ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
+    ("/v1/agent/config/plan", GET, Route::AgentPlan),
+];
+
+static ROWS: LazyLock<HashMap<&'static str, Row>> =
+    LazyLock::new(|| TABLE.iter().map(|(pattern, methods, route)| (*pattern, Row { route: *route, methods })).collect());
+
+/// Resolves a method and the raw path and query of a request target.
+pub(crate) fn resolve(method: &str, raw_path: &str, query: &str) -> Resolution {
+    let Ok(decoded) = path::decode(raw_path) else { return Resolution::Malformed };
+    let with_query = |path: &str| {
+        let mut location = path::encode(path);
+        if !query.is_empty() {
+            location.push('?');
+            location.push_str(query);
+        }
+        Resolution::Redirect(location)
+    };
+    if !path::is_clean(&decoded) {
+        let cleaned = path::clean(&decoded);
+        return with_query(&slashed(&cleaned).unwrap_or(cleaned));
+    }
+    if let Some(target) = slashed(&decoded) {
+        return with_query(&target);
+    }
+    if decoded == "/" {
+        return if method == "GET" || method == "HEAD" {
+            Resolution::Found(Route::Index, String::new())
+        } else {
+            Resolution::NotFound
+        };
+    }
+    let Some((row, tail)) = find(&decoded) else { return Resolution::NotFound };
+    if method == "OPTIONS" {
+        return Resolution::Options(row.methods);
+    }
+    let is_page = matches!(row.route, Route::Ui | Route::Robots);
+    if !row.methods.contains(&method) && !(is_page && method == "HEAD") {
+        return Resolution::MethodNotAllowed(row.methods);
+    }
+    Resolution::Found(row.route, tail.to_owned())
+}
+
+/// `path` with a slash, when only that is a pattern.
+fn slashed(path: &str) -> Option<String> {
+    if path.ends_with('/') || ROWS.contains_key(path) {
+        return None;
+    }
+    let target = format!("{path}/");
+    ROWS.contains_key(target.as_str()).then_some(target)
+}
+
+/// The longest pattern that fits, and the rest of the path behind it.
+fn find(path: &str) -> Option<(&'static Row, &str)> {
+    if let Some((row, tail)) = history(path) {
+        return Some((row, tail));
+    }
+    if let Some(row) = ROWS.get(path) {
+        return Some((row, ""));
+    }
+    let mut end = path.len();
+    while let Some(slash) = path.get(..end)?.rfind('/') {
+        if let Some(row) = ROWS.get(path.get(..=slash)?) {
+            return Some((row, path.get(slash + 1..)?));
+        }
+        end = slash;
+    }
+    None
+}
+
+/// `/v1/agent/check/<id>/history`; the id may hold slashes, but the verbs of the API go first.
+fn history(path: &str) -> Option<(&'static Row, &str)> {
+    static ROW: Row = Row { route: Route::AgentCheckHistory, methods: GET };
+    let id = path.strip_prefix("/v1/agent/check/")?.strip_suffix("/history")?;
+    let verb = id.split('/').next()?;
+    let is_verb = ["pass", "warn", "fail", "update", "deregister"].contains(&verb) && id != verb;
+    (!id.is_empty() && !is_verb).then_some((&ROW, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(route: Route, tail: &str) -> Resolution {
+        Resolution::Found(route, tail.to_owned())
+    }
+
+    #[test]
+    fn resolves() {
+        let redirect = |to: &str| Resolution::Redirect(to.to_owned());
+        for (method, path, expect) in [
+            ("GET", "/v1/kv/a", found(Route::Kv, "a")),
+            ("GET", "/v1/kv/", found(Route::Kv, "")),
+            ("GET", "/v1/kv", redirect("/v1/kv/")),
+            ("PUT", "/v1/kv/a%2Fb/", found(Route::Kv, "a/b/")),
+            ("GET", "/v1/kv/sp%20ace+x", found(Route::Kv, "sp ace+x")),
+            ("GET", "/v1/kv/a//b", redirect("/v1/kv/a/b")),
+            ("GET", "/v1/kv/%2e%2e/%2e%2e/etc/passwd", redirect("/etc/passwd")),
+            ("GET", "/v1/kv/../../../etc", redirect("/etc")),
+            ("GET", "//v1/status/leader", redirect("/v1/status/leader")),
+            ("GET", "/v1/kv/q%3F%20//m", redirect("/v1/kv/q%3F%20/m")),
+            ("GET", "/v1/kv/%zz", Resolution::Malformed),
+            ("HEAD", "/v1/kv/a", Resolution::MethodNotAllowed(GET_PUT_DELETE)),
+            ("BREW", "/v1/kv/a", Resolution::MethodNotAllowed(GET_PUT_DELETE)),
+            ("POST", "/v1/catalog/register", Resolution::MethodNotAllowed(PUT)),
+            ("OPTIONS", "/v1/catalog/nodes", Resolution::Options(GET)),
+            ("GET", "/", found(Route::Index, "")),
+            ("PUT", "/", Resolution::NotFound),
+            ("GET", "/ui", redirect("/ui/")),
+            ("GET", "/ui/dc1/services", found(Route::Ui, "dc1/services")),
+            ("GET", "/v1/", Resolution::NotFound),
+            ("GET", "/v1/status", Resolution::NotFound),
+            ("GET", "/v1/status/leader/", Resolution::NotFound),
+            ("GET", "/v1/catalog/nothing", Resolution::NotFound),
+            ("GET", "/v1/agent/service/register", Resolution::MethodNotAllowed(PUT)),
+            ("GET", "/v1/agent/service/a/b", found(Route::AgentService, "a/b")),
+            ("GET", "/v1/agent/services/", Resolution::NotFound),
+            ("PUT", "/v1/agent/force-leave", redirect("/v1/agent/force-leave/")),
+            ("GET", "/v1/agent/check/web/history", found(Route::AgentCheckHistory, "web")),
+            ("GET", "/v1/agent/check/service:a/b/history", found(Route::AgentCheckHistory, "service:a/b")),
+            ("PUT", "/v1/agent/check/pass/history", found(Route::AgentCheckPass, "history")),
+            ("GET", "/v1/agent/check/pass/history", Resolution::MethodNotAllowed(PUT)),
+            ("GET", "/v1/acl/token/self", found(ACL, "")),
+            ("GET", "/v1/acl/token/x", found(ACL, "x")),
+            ("GET", "/v1/query/x/execute", found(QUERIES, "x/execute")),
+            ("GET", "/v1/connect/intentions", found(INTENTIONS, "")),
+            ("GET", "/v1/config/service-defaults", found(CONFIG_ENTRIES, "service-defaults")),
+            ("GET", "/v2/kv/a", Resolution::NotFound),
+            ("GET", "", redirect("/")),
+            ("GET", "*", redirect("/*")),
+        ] {
+            assert_eq!(resolve(method, path, ""), expect, "{method} {path}");
+        }
+        assert_eq!(resolve("GET", "/v1//kv/a", "recurse&x=%20"), Resolution::Redirect("/v1/kv/a?recurse&x=%20".to_owned()));
+    }
+
+    #[test]
+    fn patterns_are_clean_and_unique() {
+        assert_eq!(ROWS.len(), TABLE.len());
+        for (pattern, methods, _) in TABLE {
+            assert!(path::is_clean(pattern) && !methods.is_empty(), "{pattern}");
+        }
+    }
+}
