@@ -1,0 +1,32 @@
+//! Errors of the DNS door, and the one place that pairs an error of the cluster with a response code.
+
+use crate::wire::Rcode;
+use lictor_rpc::ClusterError;
+use std::net::SocketAddr;
+use thiserror::Error;
+
+/// Why the server could not start. Nothing is left open.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// The address can't be used (taken, not ours, not permitted). The operator's to mend.
+    #[error("cannot listen for DNS on {address} ({protocol}): {source}")]
+    Address {
+        /// The address asked for.
+        address: SocketAddr,
+        /// `udp` or `tcp`.
+        protocol: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The settings hold a domain that is no DNS name.
+    #[error("{0:?} is not a DNS domain")]
+    Domain(String),
+}
+
+/// The response code for a failed query. A datacenter nobody knows is a name that doesn't exist.
+pub(crate) fn rcode(error: &ClusterError) -> Rcode {
+    match error {
+        ClusterError::NoPathToDatacenter => Rcode::NxDomain,
+        _ => Rcode::ServFail,
+    }
+}

@@ -1,0 +1,556 @@
+//! One question → one response, without a socket: where it belongs, what the cluster says, what is answered.
+
+mod zone;
+
+use crate::answer::address::{self, Accept, Place};
+use crate::answer::prepare::{Ask, Prepared, prepare};
+use crate::answer::trim::{Fitted, Space, draw, fit};
+use crate::answer::{self, Group, Response, text};
+use crate::cache::{Cache, Entry, Key, Plan, key};
+use crate::error::{BindError, rcode};
+use crate::events::{AnsweredStale, QueryAnswered, QueryFailed};
+use crate::name::{self, Lookup};
+use crate::recursor;
+use crate::request::{Decoded, Request, decode};
+use crate::settings::DnsSettings;
+use crate::wire::{Data, Owner, Rcode, Record, WireName, rtype};
+use arc_swap::ArcSwap;
+use lictor_net::clock;
+use lictor_rpc::{Answer, Cluster, ClusterError};
+use lictor_telemetry::Emit;
+use lictor_types::{Consistency, HealthStatus, Query, QueryOptions, Reply};
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use zone::{Belongs, Zone};
+
+/// How a question came, and so how much may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A stream.
+    Tcp,
+}
+
+/// The service that the servers register themselves under.
+const SERVERS: &str = "consul";
+/// At most this many name servers are told.
+const SERVERS_MAX: usize = 3;
+/// How often a host name of ours may lead to another.
+const HOPS_MAX: u8 = 3;
+/// Host names looked up for one SRV answer.
+const HOSTS_MAX: usize = 8;
+/// Addresses taken of one host name where the client has no EDNS.
+const HOST_RECORDS_MAX: usize = 5;
+/// An answer older than this counts as stale.
+const STALE: Duration = Duration::from_secs(5);
+
+/// Answers questions over a [`Cluster`]. Share it in an `Arc`.
+pub struct Resolver {
+    cluster: Arc<dyn Cluster>,
+    state: ArcSwap<State>,
+}
+
+/// The settings in effect and what was prepared under them.
+struct State {
+    settings: DnsSettings,
+    zone: Zone,
+    cache: Cache,
+}
+
+impl State {
+    fn new(settings: DnsSettings) -> Result<Self, BindError> {
+        let zone = Zone::new(&settings)?;
+        Ok(Self { settings, zone, cache: Cache::default() })
+    }
+
+    fn compress(&self) -> bool {
+        !self.settings.disable_compression
+    }
+
+    /// The datacenter meant by what a name says of it.
+    fn datacenter<'a>(&'a self, named: &'a str) -> &'a str {
+        if named.is_empty() { &self.settings.datacenter } else { named }
+    }
+
+    fn wan(&self, datacenter: &str) -> bool {
+        self.settings.translate_wan_addrs && !datacenter.eq_ignore_ascii_case(&self.settings.datacenter)
+    }
+
+    fn options(&self, datacenter: &str) -> QueryOptions {
+        let own = datacenter.eq_ignore_ascii_case(&self.settings.datacenter);
+        QueryOptions {
+            datacenter: if own { String::new() } else { datacenter.to_owned() },
+            token: self.settings.token.clone(),
+            consistency: if self.settings.allow_stale { Consistency::Stale } else { Consistency::Default },
+            max_stale: self.settings.allow_stale.then_some(self.settings.max_stale),
+            ..QueryOptions::default()
+        }
+    }
+
+    fn soa(&self) -> Vec<Record> {
+        let serial = u32::try_from(clock::wall().as_secs() & u64::from(u32::MAX)).unwrap_or(0);
+        answer::soa(&self.settings, &self.zone.domain, serial).into_iter().collect()
+    }
+
+    /// A response that says there is nothing: the SOA tells for how long that holds.
+    fn nothing(&self, rcode: Rcode) -> Response<'static> {
+        Response { authority: self.soa(), ..Response::ours(rcode, &self.settings) }
+    }
+
+    fn failed(&self, name: &WireName, error: &ClusterError) -> Response<'static> {
+        match rcode(error) {
+            Rcode::NxDomain => self.nothing(Rcode::NxDomain),
+            code => {
+                QueryFailed { name, error }.emit();
+                Response::ours(code, &self.settings)
+            }
+        }
+    }
+
+    fn plan(&self, name: &WireName, qtype: u16, lookup: Lookup) -> Option<Plan> {
+        let Lookup::Service { service, tag, port, connect, datacenter } = lookup else { return None };
+        let datacenter = self.datacenter(&datacenter).to_owned();
+        let worst = if self.settings.only_passing { HealthStatus::Passing } else { HealthStatus::Warning };
+        // A named port may turn out to be a tag: then the tag is looked at here.
+        let tags = if tag.is_empty() || !port.is_empty() { Vec::new() } else { vec![tag.clone()] };
+        let query = Query::HealthService { service: service.as_str().into(), tags, worst: Some(worst), connect };
+        let options = self.options(&datacenter);
+        let ask = Ask {
+            qtype,
+            question: name.lower_labels().join(".") + ".",
+            ttl: self.settings.service_ttl_secs(&service),
+            tag,
+            port,
+            wan: self.wan(&datacenter),
+            datacenter,
+            domain: self.zone.text.clone(),
+            only_passing: self.settings.only_passing,
+            metas: self.settings.node_meta_txt,
+        };
+        Some(Plan { query, options, ask })
+    }
+}
+
+/// The address records of a node and its metadata.
+struct NodeRecords {
+    answers: Vec<Record>,
+    metas: Vec<Record>,
+}
+
+impl Resolver {
+    /// A resolver with these settings (of which `listeners` is not looked at).
+    ///
+    /// # Errors
+    /// When a domain is no DNS name.
+    pub fn new(settings: DnsSettings, cluster: Arc<dyn Cluster>) -> Result<Self, BindError> {
+        Ok(Self { cluster, state: ArcSwap::from_pointee(State::new(settings)?) })
+    }
+
+    /// Changes the settings for all questions from now on.
+    ///
+    /// # Errors
+    /// When a domain is no DNS name: the settings stay as they were.
+    pub fn update(&self, settings: DnsSettings) -> Result<(), BindError> {
+        self.state.store(Arc::new(State::new(settings)?));
+        Ok(())
+    }
+
+    /// Answers a packet; `None` for what deserves no answer. `dice` decides the order of records.
+    pub async fn respond(&self, packet: &[u8], transport: Transport, dice: u64) -> Option<Vec<u8>> {
+        match decode(packet) {
+            Decoded::Drop => None,
+            Decoded::Refuse(bytes) => Some(bytes),
+            Decoded::Request(request) => Some(self.answer(&request, transport, dice).await),
+        }
+    }
+
+    pub(crate) async fn answer(&self, request: &Request, transport: Transport, dice: u64) -> Vec<u8> {
+        let started = clock::now();
+        let state = self.state.load_full();
+        let key = key(&request.name, request.qtype);
+        let mut reverse = false;
+        let bytes = if let Some(entry) = state.cache.get(&key) {
+            let plan = entry.plan.clone();
+            self.service(&state, request, transport, dice, key, plan, Some(entry)).await
+        } else {
+            let labels = request.name.lower_labels();
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+            let recursors = !state.settings.recursors.is_empty();
+            match state.zone.place(&labels) {
+                // Who owns the name of a zone is a question to its parent.
+                Belongs::Ours(_) if request.qtype == rtype::DS && recursors => {
+                    self.recurse(&state, request, transport, dice).await
+                }
+                Belongs::Ours(rest) => self.ours(&state, request, rest, transport, dice, key).await,
+                Belongs::Arpa => {
+                    reverse = true;
+                    match self.reverse(&state, request, &labels).await {
+                        Some(response) => response.write(request, state.compress()),
+                        None => self.recurse(&state, request, transport, dice).await,
+                    }
+                }
+                Belongs::Elsewhere if recursors => self.recurse(&state, request, transport, dice).await,
+                Belongs::Elsewhere => {
+                    let refused =
+                        Response { authoritative: false, edns: false, ..Response::ours(Rcode::Refused, &state.settings) };
+                    refused.write(request, state.compress())
+                }
+            }
+        };
+        QueryAnswered { name: &request.name, qtype: request.qtype, reverse, took: started.elapsed() }.emit();
+        bytes
+    }
+
+    async fn ours(
+        &self,
+        state: &State,
+        request: &Request,
+        labels: &[&str],
+        transport: Transport,
+        dice: u64,
+        key: Key,
+    ) -> Vec<u8> {
+        let settings = &state.settings;
+        let space = space(request, transport, settings);
+        let response = match request.qtype {
+            rtype::SOA => {
+                let (ns, glue) = self.servers(state, dice).await;
+                let soa = Response::ours(Rcode::NoError, settings).with(Group::of(state.soa()));
+                Response { authority: ns, additional: glue, ..soa }
+            }
+            rtype::NS => {
+                let (ns, glue) = self.servers(state, dice).await;
+                Response { additional: glue, ..Response::ours(Rcode::NoError, settings).with(Group::of(ns)) }
+            }
+            rtype::AXFR => Response::ours(Rcode::NotImp, settings),
+            qtype => match name::parse(labels, qtype == rtype::SRV) {
+                Lookup::Invalid | Lookup::NotBuilt => state.nothing(Rcode::NxDomain),
+                Lookup::Nothing => Response::ours(Rcode::NoError, settings),
+                Lookup::Address(ip) => {
+                    let record = Record { owner: Owner::Question, ttl: settings.node_ttl_secs(), data: Data::address(ip) };
+                    Response::ours(Rcode::NoError, settings).with(Group::of(vec![record]))
+                }
+                Lookup::Node { node, datacenter } => {
+                    let records = self.node(state, &node, &datacenter, qtype, HOPS_MAX, dice).await;
+                    node_response(state, request, space, records)
+                }
+                lookup @ Lookup::Service { .. } => match state.plan(&request.name, qtype, lookup) {
+                    Some(plan) => return self.service(state, request, transport, dice, key, Arc::new(plan), None).await,
+                    None => state.nothing(Rcode::NxDomain),
+                },
+            },
+        };
+        response.write(request, state.compress())
+    }
+
+    // ---- services ----------------------------------------------------------------------------------------------
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one question, passed on once")]
+    async fn service(
+        &self,
+        state: &State,
+        request: &Request,
+        transport: Transport,
+        dice: u64,
+        key: Key,
+        plan: Arc<Plan>,
+        cached: Option<Entry>,
+    ) -> Vec<u8> {
+        let prepared = match self.prepared(state, Some(key), plan.clone(), cached).await {
+            Ok(prepared) => prepared,
+            Err(error) => return state.failed(&request.name, &error).write(request, state.compress()),
+        };
+        if !prepared.exists {
+            return state.nothing(Rcode::NxDomain).write(request, state.compress());
+        }
+        let space = space(request, transport, &state.settings);
+        let fitted =
+            self.compose(state, &prepared, &plan.ask, request.name.len(), space, request.edns.is_some(), HOPS_MAX, dice).await;
+        let response = if fitted.records == 0 {
+            state.nothing(Rcode::NoError)
+        } else {
+            let truncated = fitted.cut && state.settings.enable_truncate;
+            Response { fitted, truncated, ..Response::ours(Rcode::NoError, &state.settings) }
+        };
+        response.write(request, state.compress())
+    }
+
+    /// What there is to answer about a service: taken from the cache while the cluster's reply is the same one.
+    async fn prepared(
+        &self,
+        state: &State,
+        key: Option<Key>,
+        plan: Arc<Plan>,
+        cached: Option<Entry>,
+    ) -> Result<Arc<Prepared>, ClusterError> {
+        let answer = self.ask(&plan.query, &plan.options).await?;
+        if let Some(entry) = cached
+            && Arc::ptr_eq(&entry.content, &answer.content)
+        {
+            return Ok(entry.prepared);
+        }
+        let Reply::HealthService(instances) = &answer.content.reply else { return Err(unexpected()) };
+        let prepared = Arc::new(prepare(instances, &plan.ask));
+        if let Some(key) = key
+            && prepared.exists
+        {
+            state.cache.put(key, Entry { plan, content: answer.content.clone(), prepared: prepared.clone() });
+        }
+        Ok(prepared)
+    }
+
+    /// Chooses, completes and fits the records of a service.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one question, passed on once")]
+    async fn compose<'p>(
+        &self,
+        state: &State,
+        prepared: &'p Prepared,
+        ask: &Ask,
+        question: usize,
+        space: Space,
+        edns: bool,
+        hops: u8,
+        dice: u64,
+    ) -> Fitted<'p> {
+        let kept = if edns { usize::MAX } else { HOST_RECORDS_MAX };
+        if prepared.groups.is_empty() {
+            let chosen = draw(prepared.hosts.len(), 1, dice).first().and_then(|at| prepared.hosts.get(*at));
+            let Some(mut group) = chosen.cloned() else { return Fitted::default() };
+            if let Some(host) = &group.external {
+                let found = self.resolve(state, host, hops, dice).await;
+                group.answers.extend(addresses(found, ask.ttl).take(kept));
+            }
+            let total = group.answers.len();
+            return fit(vec![Cow::Owned(group)], total, question, space, state.compress());
+        }
+        let srv = ask.qtype == rtype::SRV;
+        let limit = if srv || state.settings.a_record_limit == 0 { usize::MAX } else { state.settings.a_record_limit };
+        let total = prepared.groups.len().min(limit);
+        let order = draw(prepared.groups.len(), space.worth(total), dice);
+        let mut groups: Vec<Cow<'p, Group>> = order.into_iter().map(|at| Cow::Borrowed(&prepared.groups[at])).collect();
+        let hosts = groups.iter_mut().filter(|group| group.external.is_some());
+        for group in hosts.take(HOSTS_MAX) {
+            let Some(host) = group.external.clone() else { continue };
+            let found = self.resolve(state, &host, hops, dice).await;
+            group.to_mut().extras.extend(addresses(found, ask.ttl).take(kept));
+        }
+        fit(groups, total, question, space, state.compress())
+    }
+
+    // ---- nodes -------------------------------------------------------------------------------------------------
+
+    /// Records of a node, owned by the question; `None` when there is no such node. A type that nodes don't answer is not
+    /// looked up.
+    async fn node(
+        &self,
+        state: &State,
+        node: &str,
+        datacenter: &str,
+        qtype: u16,
+        hops: u8,
+        dice: u64,
+    ) -> Result<Option<NodeRecords>, ClusterError> {
+        if !matches!(qtype, rtype::A | rtype::AAAA | rtype::ANY | rtype::TXT) {
+            return Ok(Some(NodeRecords { answers: Vec::new(), metas: Vec::new() }));
+        }
+        let datacenter = state.datacenter(datacenter);
+        let answer = self.ask(&Query::NodeServices(node.into()), &state.options(datacenter)).await?;
+        let Reply::NodeServices(found) = &answer.content.reply else { return Err(unexpected()) };
+        let Some(found) = found else { return Ok(None) };
+        let node = &found.node;
+        let ttl = state.settings.node_ttl_secs();
+        let record = |data| Record { owner: Owner::Question, ttl, data };
+        let mut answers = Vec::new();
+        if qtype != rtype::TXT {
+            match address::of_node(node, Accept::of(qtype), state.wan(datacenter)) {
+                Some(Place::Ip(ip)) if address::answers(qtype, ip) => answers.push(record(Data::address(ip))),
+                Some(Place::Host(host)) => {
+                    if let Some(host) = WireName::from_text(host) {
+                        answers.push(record(Data::Cname(host.clone())));
+                        answers.extend(self.resolve(state, &host, hops, dice).await);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let wanted = state.settings.node_meta_txt || matches!(qtype, rtype::TXT | rtype::ANY);
+        let metas = if wanted { text::of_node(node) } else { Vec::new() };
+        let mut metas: Vec<Record> = metas.into_iter().map(|strings| record(Data::Txt(strings))).collect();
+        if matches!(qtype, rtype::TXT | rtype::ANY) {
+            answers.append(&mut metas);
+        }
+        Ok(Some(NodeRecords { answers, metas }))
+    }
+
+    /// NS records of our domain, and the addresses of those servers.
+    async fn servers(&self, state: &State, dice: u64) -> (Vec<Record>, Vec<Record>) {
+        let settings = &state.settings;
+        let worst = if settings.only_passing { HealthStatus::Passing } else { HealthStatus::Warning };
+        let query = Query::HealthService { service: SERVERS.into(), tags: Vec::new(), worst: Some(worst), connect: false };
+        let answer = match self.ask(&query, &state.options(&settings.datacenter)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                QueryFailed { name: &state.zone.domain, error: &error }.emit();
+                return (Vec::new(), Vec::new());
+            }
+        };
+        let Reply::HealthService(instances) = &answer.content.reply else { return (Vec::new(), Vec::new()) };
+        let usable: Vec<_> = instances.iter().filter(|i| i.worst_status() <= worst && is_host_label(&i.node.node)).collect();
+        let (mut ns, mut glue) = (Vec::new(), Vec::new());
+        let ttl = settings.node_ttl_secs();
+        for at in draw(usable.len(), SERVERS_MAX, dice) {
+            let node = &usable[at].node;
+            let datacenter = if node.datacenter.is_empty() { &settings.datacenter } else { &node.datacenter };
+            let host = format!("{}.node.{datacenter}.{}", node.node, state.zone.text).to_lowercase();
+            let Some(host) = WireName::from_text(&host) else { continue };
+            if let Some(Place::Ip(ip)) = address::of_node(node, Accept::Any, false) {
+                glue.push(Record { owner: Owner::Name(host.clone()), ttl, data: Data::address(ip) });
+            }
+            ns.push(Record { owner: Owner::Name(state.zone.domain.clone()), ttl, data: Data::Ns(host) });
+        }
+        (ns, glue)
+    }
+
+    // ---- addresses ---------------------------------------------------------------------------------------------
+
+    /// The node or service with an address; `None` when nobody here has it.
+    async fn reverse(&self, state: &State, request: &Request, labels: &[&str]) -> Option<Response<'static>> {
+        let ip = name::parse_reverse(labels)?;
+        let settings = &state.settings;
+        let options = state.options(&settings.datacenter);
+        let nodes = self.ask(&Query::NodesByAddress(ip), &options).await;
+        let mut target = match nodes.as_ref().map(|a| &a.content.reply) {
+            Ok(Reply::Nodes(nodes)) => {
+                nodes.first().map(|n| format!("{}.node.{}.{}", n.node, settings.datacenter, state.zone.text))
+            }
+            _ => None,
+        };
+        if target.is_none() {
+            let services = self.ask(&Query::ServicesByAddress(ip), &options).await;
+            if let Ok(Reply::ServiceNodes(found)) = services.as_ref().map(|a| &a.content.reply) {
+                let first = found.first();
+                target = first.map(|s| format!("{}.service.{}.{}", s.service_name, settings.datacenter, state.zone.text));
+            }
+        }
+        let target = WireName::from_text(&target?)?;
+        let record = Record { owner: Owner::Question, ttl: 0, data: Data::Ptr(target) };
+        let response = Response::ours(Rcode::NoError, settings).with(Group::of(vec![record]));
+        let authority = if request.qtype == rtype::SOA { state.soa() } else { Vec::new() };
+        Some(Response { authority, ..response })
+    }
+
+    // ---- other names -------------------------------------------------------------------------------------------
+
+    async fn recurse(&self, state: &State, request: &Request, transport: Transport, dice: u64) -> Vec<u8> {
+        match recursor::forward(&state.settings, &request.raw, transport == Transport::Tcp, dice).await {
+            Some(bytes) => bytes,
+            None => {
+                let ours = Response::ours(Rcode::ServFail, &state.settings);
+                Response { authoritative: false, recursion: true, ..ours }.write(request, state.compress())
+            }
+        }
+    }
+
+    /// Records of a host name that stands in the place of an address: ours from the cluster, others from the recursors.
+    fn resolve<'a>(
+        &'a self,
+        state: &'a State,
+        host: &'a WireName,
+        hops: u8,
+        dice: u64,
+    ) -> Pin<Box<dyn Future<Output = Vec<Record>> + Send + 'a>> {
+        Box::pin(async move {
+            let labels = host.lower_labels();
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+            let Belongs::Ours(rest) = state.zone.place(&labels) else {
+                if state.settings.recursors.is_empty() {
+                    return Vec::new();
+                }
+                return recursor::resolve(&state.settings, host, dice).await;
+            };
+            if hops == 0 {
+                tracing::warn!(name = %host, "names lead to each other in a circle");
+                return Vec::new();
+            }
+            let found = match name::parse(rest, false) {
+                Lookup::Address(ip) => {
+                    vec![Record { owner: Owner::Question, ttl: state.settings.node_ttl_secs(), data: Data::address(ip) }]
+                }
+                Lookup::Node { node, datacenter } => {
+                    let records = self.node(state, &node, &datacenter, rtype::ANY, hops - 1, dice).await;
+                    records.ok().flatten().map(|r| r.answers).unwrap_or_default()
+                }
+                lookup => match state.plan(host, rtype::ANY, lookup) {
+                    None => Vec::new(),
+                    Some(plan) => {
+                        let plan = Arc::new(plan);
+                        let Ok(prepared) = self.prepared(state, None, plan.clone(), None).await else { return Vec::new() };
+                        let space = Space::udp(None, &state.settings);
+                        let fitted = self.compose(state, &prepared, &plan.ask, host.len(), space, false, hops - 1, dice).await;
+                        let records = fitted.groups.iter().flat_map(|g| g.answers.iter().cloned());
+                        records.take(fitted.records).collect()
+                    }
+                },
+            };
+            let named = |record: Record| match record.owner {
+                Owner::Question => Record { owner: Owner::Name(host.clone()), ..record },
+                _ => record,
+            };
+            found.into_iter().map(named).collect()
+        })
+    }
+
+    async fn ask(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
+        let answer = self.cluster.query(query, options).await?;
+        if answer.meta.last_contact > STALE {
+            AnsweredStale.emit();
+        }
+        Ok(answer)
+    }
+}
+
+fn unexpected() -> ClusterError {
+    ClusterError::Internal("the reply is not of the kind asked for".to_owned())
+}
+
+fn space(request: &Request, transport: Transport, settings: &DnsSettings) -> Space {
+    match transport {
+        Transport::Tcp => Space::tcp(),
+        Transport::Udp => Space::udp(request.edns.map(|e| e.payload), settings),
+    }
+}
+
+/// What may follow an alias of a service, with the service's TTL.
+fn addresses(records: Vec<Record>, ttl: u32) -> impl Iterator<Item = Record> {
+    let kept = records.into_iter().filter(|r| matches!(r.data, Data::A(_) | Data::Aaaa(_) | Data::Cname(_)));
+    kept.map(move |record| Record { ttl, ..record })
+}
+
+/// Whether a name may stand in an NS record.
+fn is_host_label(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+fn node_response(
+    state: &State,
+    request: &Request,
+    space: Space,
+    records: Result<Option<NodeRecords>, ClusterError>,
+) -> Response<'static> {
+    match records {
+        Err(error) => state.failed(&request.name, &error),
+        Ok(None) => state.nothing(Rcode::NxDomain),
+        Ok(Some(NodeRecords { answers, metas })) => {
+            // Consul sends nodes' answers whole, however long; what the client can't take helps nobody.
+            let total = answers.len();
+            let group = Group { answers, metas, ..Group::default() };
+            let unlimited = space.uncounted();
+            let fitted = fit(vec![Cow::Owned(group)], total, request.name.len(), unlimited, state.compress());
+            Response { truncated: fitted.cut, fitted, ..Response::ours(Rcode::NoError, &state.settings) }
+        }
+    }
+}
