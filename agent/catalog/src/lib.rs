@@ -18,10 +18,12 @@ mod query;
 mod schema;
 mod snapshot;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod watch;
 
 pub use catalog::Catalog;
 pub use error::SnapshotError;
 pub use query::QueryScope;
-pub use schema::State;
+pub use schema::{Counts, State};
 pub use watch::WatchSet;

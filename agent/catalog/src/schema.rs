@@ -57,3 +57,34 @@ pub(crate) fn raise(index: &mut Index, to: Index) {
         *index = to;
     }
 }
+
+/// How many rows there are, for gauges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Nodes.
+    pub nodes: usize,
+    /// Distinct services.
+    pub services: usize,
+    /// Instances of services.
+    pub service_instances: usize,
+    /// Checks.
+    pub checks: usize,
+    /// Keys.
+    pub kv_entries: usize,
+    /// Sessions.
+    pub sessions: usize,
+}
+
+impl State {
+    /// Counts the rows; takes no time.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            nodes: self.nodes.len(),
+            services: self.services.names_len(),
+            service_instances: self.services.len(),
+            checks: self.checks.len(),
+            kv_entries: self.kv.len(),
+            sessions: self.sessions.len(),
+        }
+    }
+}

@@ -111,11 +111,10 @@ impl Writer {
         }
         for entry in &entries {
             self.state.kv.remove(&entry.key);
+            // One for each key: with one for the whole tree (as Consul has it) the index of a list of a part of the tree can
+            // go back to that of an older tombstone.
+            self.state.kv.bury(&entry.key, self.index);
             self.changes.touch_entry(entry);
-        }
-        // One tombstone for the whole tree. Listing everything looks at the table's index and needs none.
-        if !prefix.is_empty() {
-            self.state.kv.bury(prefix, self.index);
         }
         self.mark_deleted();
     }

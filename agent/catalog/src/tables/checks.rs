@@ -19,6 +19,10 @@ impl Checks {
         self.rows.get(&PairRef(&fold(node), &fold(id)))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// All checks, by node and id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<HealthCheck>> {
         self.rows.values()

@@ -66,11 +66,6 @@ impl Kv {
         self.rows.range::<_, Name<'_>>(Name(prefix)..).map(|row| &row.0).take_while(move |entry| entry.key.starts_with(prefix))
     }
 
-    /// First entry whose key is not below a text.
-    pub(crate) fn first_from(&self, from: &str) -> Option<&Arc<KvEntry>> {
-        self.rows.range::<_, Name<'_>>(Name(from)..).next().map(|row| &row.0)
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }

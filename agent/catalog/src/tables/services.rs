@@ -45,6 +45,15 @@ impl Services {
         self.rows.get(&PairRef(&fold(node), &fold(id)))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many names have instances.
+    pub(crate) fn names_len(&self) -> usize {
+        self.names.len()
+    }
+
     /// Instances on a node, by id.
     pub(crate) fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<NodeService>> {
         let node = fold(node).into_owned();

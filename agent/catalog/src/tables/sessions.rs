@@ -24,6 +24,10 @@ impl Sessions {
         self.rows.get(&*fold(id))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// All sessions, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.rows.values()

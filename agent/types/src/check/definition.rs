@@ -73,7 +73,8 @@ impl HealthCheckDefinition {
         let mut kept = Map::new();
         if let Value::Object(given) = &self.0 {
             for (name, field) in FIELDS {
-                let value = given.get(name).or_else(|| given.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v));
+                let value =
+                    given.get(name).or_else(|| given.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v));
                 if let Some(value) = value.and_then(|value| canonical(field, value)) {
                     kept.insert(name.to_owned(), value);
                 }
