@@ -289,9 +289,6 @@ fn slashed(path: &str) -> Option<String> {
 
 /// The longest pattern that fits, and the rest of the path behind it.
 fn find(path: &str) -> Option<(&'static Row, &str)> {
-    if let Some((row, tail)) = history(path) {
-        return Some((row, tail));
-    }
     if let Some(row) = ROWS.get(path) {
         return Some((row, ""));
     }
@@ -302,16 +299,14 @@ fn find(path: &str) -> Option<(&'static Row, &str)> {
         }
         end = slash;
     }
-    None
+    history(path)
 }
 
-/// `/v1/agent/check/<id>/history`; the id may hold slashes, but the verbs of the API go first.
+/// `/v1/agent/check/<id>/history`; the id may hold slashes. The verbs of the API went first.
 fn history(path: &str) -> Option<(&'static Row, &str)> {
     static ROW: Row = Row { route: Route::AgentCheckHistory, methods: GET };
     let id = path.strip_prefix("/v1/agent/check/")?.strip_suffix("/history")?;
-    let verb = id.split('/').next()?;
-    let is_verb = ["pass", "warn", "fail", "update", "deregister"].contains(&verb) && id != verb;
-    (!id.is_empty() && !is_verb).then_some((&ROW, id))
+    (!id.is_empty()).then_some((&ROW, id))
 }
 
 #[cfg(test)]
