@@ -1,0 +1,132 @@
+//! What guests reach, and what they do not.
+
+use crate::guests::{Bench, Guest, TEXT, run};
+use lictor_plugins::Limits;
+use lictor_types::HealthStatus;
+use std::net::TcpListener;
+
+const TCP: &str = r#"
+  (import "lictor:check/tcp@1.0.0" "[static]tcp-connection.connect" (func $connect (param i32 i32 i32 i32)))
+  (import "lictor:check/tcp@1.0.0" "[method]tcp-connection.send" (func $send (param i32 i32 i32 i32 i32)))
+  (import "lictor:check/tcp@1.0.0" "[method]tcp-connection.recv" (func $recv (param i32 i32 i32 i32)))"#;
+
+/// Connects to the address in `text`; its outcome's output is what the failure says, `connected` otherwise passing.
+fn connecting(address: &str) -> Guest {
+    let run = format!(
+        "(call $connect (i32.const {TEXT}) (i32.const {len}) (i32.const 1000) (i32.const 512))
+         (if (i32.eqz (i32.load8_u (i32.const 512))) (then (return (i32.const 2048))))
+         (if (i32.or (i32.eqz (i32.load8_u (i32.const 516))) (i32.ge_u (i32.load8_u (i32.const 516)) (i32.const 4)))
+           (then (i32.store (i32.const 2116) (i32.load (i32.const 520))) (i32.store (i32.const 2120) (i32.load (i32.const 524)))))
+         (i32.const 2112)",
+        len = address.len(),
+    );
+    Guest {
+        imports: TCP.to_owned(),
+        asks: vec![("tcp:{address}".to_owned(), true)],
+        text: address.to_owned(),
+        run,
+        ..Guest::default()
+    }
+}
+
+#[tokio::test]
+async fn only_granted_addresses_are_reached() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let here = format!("127.0.0.1:{port}");
+    for (address, allow, reached) in [
+        (here.clone(), format!("tcp:127.0.0.1:{port}"), true),
+        (here.clone(), format!("tcp:127.0.0.0/8:{port}"), true),
+        (here.clone(), "tcp:127.0.0.1:*".to_owned(), true),
+        (format!("localhost:{port}"), format!("tcp:127.0.0.1:{port}"), true),
+        (format!("localhost:{port}"), format!("tcp:localhost:{port}"), true),
+        (format!("[::ffff:127.0.0.1]:{port}"), format!("tcp:127.0.0.1:{port}"), true),
+        (here.clone(), format!("tcp:127.0.0.2:{port}"), false),
+        (here.clone(), format!("udp:127.0.0.1:{port}"), false),
+        (here.clone(), "tcp:127.0.0.1:1".to_owned(), false),
+        (here.clone(), format!("tcp:*:{port}"), false),
+        (format!("[::ffff:127.0.0.1]:{port}"), format!("tcp:*:{port}"), false),
+        (format!("2130706433:{port}"), format!("tcp:*:{port}"), false),
+        (format!("0x7f000001:{port}"), format!("tcp:*:{port}"), false),
+        (format!("127.1:{port}"), format!("tcp:*:{port}"), false),
+        (format!("localhost:{port}"), format!("tcp:*:{port}"), false),
+        (format!("0.0.0.0:{port}"), format!("tcp:*:{port}"), false),
+    ] {
+        let bench = Bench::new(&connecting(&address).build());
+        let outcome = run(&bench.probe(&[&allow]).unwrap()).await;
+        let status = if reached { HealthStatus::Passing } else { HealthStatus::Critical };
+        assert_eq!(outcome.status, status, "{address} under {allow}: {}", outcome.output);
+    }
+}
+
+#[tokio::test]
+async fn a_denial_names_the_grant_even_if_the_guest_does_not() {
+    let bench = Bench::new(&connecting("127.0.0.1:9").build());
+    let outcome = run(&bench.probe(&["tcp:127.0.0.1:10"]).unwrap()).await;
+    assert!(outcome.output.contains(r#"not granted: add "tcp:127.0.0.1:9" to the check's allow"#), "{}", outcome.output);
+    let silent = Guest {
+        run: format!("(call $connect (i32.const {TEXT}) (i32.const 11) (i32.const 1000) (i32.const 512)) (i32.const 2112)"),
+        ..connecting("127.0.0.1:9")
+    };
+    let bench = Bench::new(&silent.build());
+    let outcome = run(&bench.probe(&[]).unwrap()).await;
+    assert_eq!(outcome.output, "1.0.0\nnot granted: add \"tcp:127.0.0.1:9\" to the check's allow");
+}
+
+#[tokio::test]
+async fn connections_and_bytes_are_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let again = format!(
+        "(loop $more (call $connect (i32.const {TEXT}) (i32.const {}) (i32.const 1000) (i32.const 512)) (br $more)) unreachable",
+        address.len()
+    );
+    let bench = Bench::new(&Guest { run: again, ..connecting(&address) }.build());
+    let outcome = run(&bench.probe(&["tcp:127.0.0.1:*"]).unwrap()).await;
+    assert!(outcome.output.contains("more connections than its limit of 16"), "{}", outcome.output);
+
+    let flood = format!(
+        "(call $connect (i32.const {TEXT}) (i32.const {}) (i32.const 1000) (i32.const 512))
+         (loop $more (call $send (i32.load (i32.const 516)) (i32.const 0) (i32.const 60000) (i32.const 1000) (i32.const 600)) (br $more)) unreachable",
+        address.len()
+    );
+    let limits = Limits { net_bytes: 200_000, ..Limits::default() };
+    let bench = Bench::with(&Guest { run: flood, ..connecting(&address) }.build(), limits);
+    let outcome = run(&bench.probe(&["tcp:127.0.0.1:*"]).unwrap()).await;
+    assert!(outcome.output.contains("more bytes over the network than its limit of 200000 bytes"), "{}", outcome.output);
+}
+
+#[tokio::test]
+async fn a_silent_server_is_a_deadline_not_a_hang() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let wait = format!(
+        "(call $connect (i32.const {TEXT}) (i32.const {}) (i32.const 1000) (i32.const 512))
+         (call $recv (i32.load (i32.const 516)) (i32.const 10) (i32.const 60000) (i32.const 600))
+         (if (i32.and (i32.load8_u (i32.const 600)) (i32.eq (i32.load8_u (i32.const 604)) (i32.const 1))) (then (return (i32.const 2048))))
+         (i32.const 2112)",
+        address.len()
+    );
+    let bench = Bench::new(&Guest { run: wait, ..connecting(&address) }.build());
+    let probe = bench.probe(&["tcp:127.0.0.1:*"]).unwrap();
+    let outcome = crate::guests::run_for(&probe, std::time::Duration::from_millis(80)).await;
+    assert!(outcome.output.contains("ran past its deadline of 80ms"), "{}", outcome.output);
+}
+
+#[tokio::test]
+async fn clock_random_and_env_need_their_grants() {
+    let imports = r#"
+      (import "lictor:check/clock@1.0.0" "wall-ms" (func $wall (result i64)))
+      (import "lictor:check/random@1.0.0" "bytes" (func $bytes (param i32 i32)))"#;
+    let guest = Guest {
+        imports: imports.to_owned(),
+        asks: vec![("clock".to_owned(), true), ("random".to_owned(), true)],
+        run: "(drop (call $wall)) (call $bytes (i32.const 32) (i32.const 512)) (i32.const 2048)".to_owned(),
+        ..Guest::default()
+    };
+    let bench = Bench::new(&guest.build());
+    let outcome = run(&bench.probe(&["clock", "random"]).unwrap()).await;
+    assert_eq!(outcome.status, HealthStatus::Passing, "{}", outcome.output);
+    let outcome = run(&bench.probe(&["clock"]).unwrap()).await;
+    assert!(outcome.output.contains(r#"not granted: add "random""#), "{}", outcome.output);
+}

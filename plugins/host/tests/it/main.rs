@@ -1,0 +1,11 @@
+//! The room from outside: guests written in WebAssembly text against the contract, run as checks are.
+
+#![allow(clippy::unwrap_used)]
+
+mod capabilities;
+mod guests;
+mod limits;
+mod load;
+mod redis;
+mod shipped;
+mod swap;

@@ -1,0 +1,1 @@
+//! The plugins in the tree: source, module and manifest belong together.
