@@ -3,14 +3,20 @@
 use crate::alias::AliasProbe;
 use crate::composite::CompositeProbe;
 use crate::dial::Dialer;
+use crate::docker::DockerProbe;
 use crate::error::CheckError;
+use crate::exec::{Exec, SystemExec};
+use crate::grpc::GrpcProbe;
+use crate::h2ping::H2PingProbe;
 use crate::http::HttpProbe;
+use crate::os_service::OsServiceProbe;
 use crate::plugin::PluginProbe;
 use crate::probe::{PluginSource, Probe};
 use crate::script::ScriptProbe;
 use crate::settings::Settings;
 use crate::tcp::TcpProbe;
 use crate::tls::Tls;
+use crate::udp::UdpProbe;
 use crate::view::HealthView;
 use lictor_types::definition::CheckKind;
 use lictor_types::{CheckDefinition, CheckId};
@@ -24,7 +30,6 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 const TIMEOUT_SCRIPT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// What all probes share.
-#[derive(Debug)]
 pub struct Tools {
     /// The agent's settings.
     pub settings: Settings,
@@ -34,6 +39,8 @@ pub struct Tools {
     pub tls: Tls,
     /// A permit per program that may run now.
     pub programs: Semaphore,
+    /// Runs programs of the system.
+    pub exec: Arc<dyn Exec>,
 }
 
 impl Tools {
@@ -43,6 +50,7 @@ impl Tools {
             dialer: Dialer::new(settings.lookups_concurrent_max),
             tls: Tls::new(settings.tls.clone()),
             programs: Semaphore::new(settings.scripts_concurrent_max.max(1)),
+            exec: Arc::new(SystemExec),
             settings,
         }
     }
@@ -158,7 +166,11 @@ impl Sources {
                 (Some(source), Some(call)) => Arc::new(PluginProbe::new(source.clone(), call.clone())),
                 _ => return Err(CheckError::invalid("this agent runs no plugins")),
             },
-            other => return Err(CheckError::invalid(format!("{} checks are not built yet", other.as_str()))),
+            CheckKind::Udp => Arc::new(UdpProbe::new(tools, definition)),
+            CheckKind::Grpc => Arc::new(GrpcProbe::new(tools, definition)),
+            CheckKind::H2Ping => Arc::new(H2PingProbe::new(tools, definition)),
+            CheckKind::Docker => Arc::new(DockerProbe::new(tools, definition, timeout, cap)),
+            CheckKind::OsService => Arc::new(OsServiceProbe::new(definition, tools.exec.clone())),
         };
         let interval = definition.interval.unwrap_or_default();
         Ok(Plan::Interval { probe, interval: interval.max(tools_interval_min(&self.tools)), timeout, program })

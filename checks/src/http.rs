@@ -7,7 +7,7 @@ use crate::build::Tools;
 use crate::output::Tail;
 use crate::probe::{Outcome, Probe};
 use crate::tls::{Alpn, TlsTarget};
-use crate::transport::Transport;
+use crate::transport::{Transport, drive};
 use crate::url;
 use async_trait::async_trait;
 use base64::Engine;
@@ -21,10 +21,7 @@ use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
 use lictor_net::clock::{self, Instant};
 use lictor_types::{CheckDefinition, HealthStatus};
-use std::future::Future;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
 
 /// Redirects followed before a check is critical.
 const REDIRECTS_MAX: usize = 10;
@@ -235,23 +232,6 @@ impl Exchange {
     }
 }
 
-/// Lets a connection work until `work` is done, in this task: a task of its own per run would cost more than the run.
-async fn drive<F: Future>(connection: &mut Option<Connection>, work: F) -> F::Output {
-    let mut work = pin!(work);
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(done) = work.as_mut().poll(context) {
-            return Poll::Ready(done);
-        }
-        if let Some(alive) = connection
-            && Pin::new(alive).poll(context).is_ready()
-        {
-            *connection = None;
-        }
-        work.as_mut().poll(context)
-    })
-    .await
-}
-
 /// The method as Go writes it in errors: `Get`, `Post`.
 fn verb(method: &Method) -> String {
     let mut letters = method.as_str().chars();
@@ -271,3 +251,6 @@ fn reason(error: &hyper::Error) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,3 +152,6 @@ impl Probe for ScriptProbe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,6 @@ impl Probe for TcpProbe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

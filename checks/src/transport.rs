@@ -1,8 +1,9 @@
 //! A connection with or without TLS.
 
 use lictor_net::TcpStream;
+use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
@@ -63,4 +64,25 @@ impl AsyncWrite for Transport {
             Self::Tls(stream) => stream.is_write_vectored(),
         }
     }
+}
+
+/// Lets a connection work until `work` is done, in this task: a task of its own per run would cost more than the run.
+pub(crate) async fn drive<C, F>(connection: &mut Option<C>, work: F) -> F::Output
+where
+    C: Future + Unpin,
+    F: Future,
+{
+    let mut work = pin!(work);
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(done) = work.as_mut().poll(context) {
+            return Poll::Ready(done);
+        }
+        if let Some(alive) = connection
+            && Pin::new(alive).poll(context).is_ready()
+        {
+            *connection = None;
+        }
+        work.as_mut().poll(context)
+    })
+    .await
 }
