@@ -99,8 +99,7 @@ pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, HttpError> {
         if !call.app.settings.prometheus {
             return Err(HttpError::unsupported("Prometheus is not enabled since its retention time is not positive"));
         }
-        return Err(HttpError::not_built("metrics for Prometheus"));
+        return Ok(respond::exposition(lictor_telemetry::metrics::prometheus_text()));
     }
-    let stamp = shape::timestamp(clock::wall().as_secs());
-    Ok(call.style.json(&json!({"Timestamp": stamp, "Gauges": [], "Points": [], "Counters": [], "Samples": []})))
+    Ok(call.style.json(&lictor_telemetry::metrics::snapshot_json(clock::wall_unix_ms())))
 }

@@ -142,8 +142,7 @@ pub(crate) fn register(value: Value) -> Decoded<Registration> {
 }
 
 fn service(value: Value) -> Decoded<NodeService> {
-    let mut out =
-        NodeService { proxy: canonical_proxy(&Value::Null), connect: Value::Object(Map::new()), ..NodeService::default() };
+    let mut out = NodeService::default();
     for (key, written, value) in object(value, "structs.NodeService")? {
         let field = format!("NodeService.Service.{written}");
         match key.as_str() {
@@ -159,8 +158,8 @@ fn service(value: Value) -> Decoded<NodeService> {
             "socketpath" => out.socket_path = string(value, &field)?,
             "weights" => out.weights = weights(value)?,
             "enabletagoverride" | "enable_tag_override" => out.enable_tag_override = boolean(&value, &field)?,
-            "proxy" => out.proxy = canonical_proxy(&value),
-            "connect" => out.connect = if value.is_null() { Value::Object(Map::new()) } else { value },
+            "proxy" => out.proxy = Value::Object(entries(value, &field, "structs.ConnectProxyConfig")?.unwrap_or_default()),
+            "connect" => out.connect = Value::Object(entries(value, &field, "structs.ServiceConnect")?.unwrap_or_default()),
             "createindex" | "modifyindex" => {}
             _ => return Err(unknown(&written)),
         }
@@ -221,17 +220,6 @@ fn weights(value: Value) -> Decoded<Weights> {
         }
     }
     Ok(out)
-}
-
-/// The proxy settings with the two objects Consul always shows.
-pub(crate) fn canonical_proxy(value: &Value) -> Value {
-    let mut out = value.as_object().cloned().unwrap_or_default();
-    for name in ["MeshGateway", "Expose"] {
-        if !out.keys().any(|key| key.eq_ignore_ascii_case(name)) {
-            out.insert(name.to_owned(), Value::Object(Map::new()));
-        }
-    }
-    Value::Object(out)
 }
 
 fn check(value: Value) -> Decoded<HealthCheck> {

@@ -187,6 +187,14 @@ fn may_write(settings: &HttpSettings, peer: Peer, method: &Method) -> bool {
 async fn handle(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpError> {
     match route {
         Route::Kv => kv::handle(call).await,
+        // Boxed, so that the busiest route does not carry the state of all the others.
+        other => Box::pin(handle_other(call, other)).await,
+    }
+}
+
+async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpError> {
+    match route {
+        Route::Kv => kv::handle(call).await,
         Route::HealthNode => health::node(call).await,
         Route::HealthChecks => health::checks(call).await,
         Route::HealthState => health::state(call).await,

@@ -14,8 +14,8 @@ pub(crate) struct RequestServed<'a> {
 
 impl Emit for RequestServed<'_> {
     fn emit(self) {
-        metrics::count("consul.http.requests", 1);
-        metrics::sample("consul.http.request", self.took.as_secs_f64() * 1e3);
+        static TIMES: metrics::Sample = metrics::Sample::new("consul.api.http");
+        TIMES.add_duration(self.took);
         if self.status.is_server_error() {
             tracing::warn!(method = %self.method, path = self.path, status = self.status.as_u16(), took = ?self.took, "request failed");
         } else {

@@ -29,12 +29,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 
+/// Headers an answer usually has.
+const HEADERS_USUAL: usize = 8;
+
 /// Bodies shorter than this are sent as they are, also to those who take gzip.
 const GZIP_BYTES_MIN: usize = 512;
 
 fn with_type(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
+    // Room for all that follows at once: type, index, leader, contact, consistency, vary, and a few more.
+    reply.headers_mut().reserve(HEADERS_USUAL);
     reply.headers_mut().insert(CONTENT_TYPE, kind);
     reply
 }
@@ -59,6 +64,11 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
 /// A text whose type is exactly `text/plain`.
 pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     with_type(status, PLAIN, body)
+}
+
+/// Metrics in Prometheus' text format.
+pub(crate) fn exposition(body: String) -> Reply {
+    with_type(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), body)
 }
 
 /// A page.

@@ -3,12 +3,15 @@
 use crate::cache::Asked;
 use crate::dispatch::{App, Peer, serve};
 use crate::events::ClientLimited;
-use crate::settings::{HttpSettings, Listen, UnixSocket};
+use crate::respond::Reply;
+use crate::settings::{HttpSettings, Listen};
 use http::{HeaderName, HeaderValue, Request};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use lictor_net::bind::{self, UnixSocketFile};
+use lictor_net::tls::{self, ServerIdentity, ServerSettings, TlsAcceptor, TlsError};
 use lictor_net::{Shutdown, TcpListener, TcpStream, UnixListener, UnixStream, clock};
 use lictor_rpc::{Cluster, Node};
 use lictor_telemetry::Emit;
@@ -17,8 +20,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -28,17 +31,12 @@ use tokio_util::task::TaskTracker;
 /// Why the front door could not be opened. The operator's to mend; nothing is listening.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The address cannot be listened on.
-    #[error("cannot listen for HTTP on {address}: {source}")]
-    Tcp {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The unix socket cannot be made.
-    #[error("cannot listen for HTTP on unix socket {}: {source}", path.display())]
-    Unix {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Address(#[from] lictor_net::bind::BindError),
+    /// The unix socket cannot be given to its owner.
+    #[error("cannot change the owner of unix socket {}: {source}", path.display())]
+    Owner {
         /// Path of the socket.
         path: PathBuf,
         /// What the system said.
@@ -50,16 +48,31 @@ pub enum BindError {
         /// Name of the header.
         name: String,
     },
+    /// The certificate cannot be used.
+    #[error("HTTPS: {0}")]
+    Tls(#[from] TlsError),
+    /// There is a TLS listener without a certificate.
+    #[error("HTTPS on {address} needs a certificate and its key")]
+    NoCertificate {
+        /// The address.
+        address: SocketAddr,
+    },
 }
 
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Tls(TcpListener, TlsAcceptor),
+    Unix {
+        listener: UnixListener,
+        /// Takes the file away when the listener closes.
+        _file: UnixSocketFile,
+    },
 }
 
 /// The bound front door. [`HttpServer::serve`] opens it.
 pub struct HttpServer {
     listeners: Vec<Listener>,
+    identity: Option<Arc<ServerIdentity>>,
     app: Arc<App>,
 }
 
@@ -80,28 +93,47 @@ impl HttpServer {
         if settings.translate_wan_addrs {
             extra_headers.push((HeaderName::from_static("x-consul-translate-addresses"), HeaderValue::from_static("true")));
         }
+        let (acceptor, identity) = match &settings.tls {
+            Some(tls) => {
+                let alpn = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+                let (acceptor, identity) = tls::server(ServerSettings { alpn, ..tls.clone() })?;
+                (Some(acceptor), Some(identity))
+            }
+            None => (None, None),
+        };
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         for listen in &settings.listeners {
             listeners.push(match listen {
-                Listen::Tcp(address) => {
-                    let failed = |source| BindError::Tcp { address: *address, source };
-                    Listener::Tcp(TcpListener::bind(address).await.map_err(failed)?)
+                Listen::Tcp(address) => Listener::Tcp(bind::tcp(*address, "HTTP")?),
+                Listen::Tls(address) => {
+                    let acceptor = acceptor.clone().ok_or(BindError::NoCertificate { address: *address })?;
+                    Listener::Tls(bind::tcp(*address, "HTTPS")?, acceptor)
                 }
                 Listen::Unix(socket) => {
-                    let failed = |source| BindError::Unix { path: socket.path.clone(), source };
-                    Listener::Unix(bind_unix(socket).await.map_err(failed)?, socket.path.clone())
+                    let listener = bind::unix(&socket.path, "HTTP", socket.mode)?;
+                    let _file = UnixSocketFile(socket.path.clone());
+                    if socket.user.is_some() || socket.group.is_some() {
+                        std::os::unix::fs::chown(&socket.path, socket.user, socket.group)
+                            .map_err(|source| BindError::Owner { path: socket.path.clone(), source })?;
+                    }
+                    Listener::Unix { listener, _file }
                 }
             });
         }
         let app = App { settings, cluster, node, shutdown, asked: Asked::default(), extra_headers };
-        Ok(Self { listeners, app: Arc::new(app) })
+        Ok(Self { listeners, identity, app: Arc::new(app) })
+    }
+
+    /// The certificate in use, to be read anew at a reload.
+    pub fn identity(&self) -> Option<Arc<ServerIdentity>> {
+        self.identity.clone()
     }
 
     /// The TCP addresses really listened on (port 0 resolved), in the order of the settings.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         let address = |listener: &Listener| match listener {
-            Listener::Tcp(listener) => listener.local_addr().ok(),
-            Listener::Unix(..) => None,
+            Listener::Tcp(listener) | Listener::Tls(listener, _) => listener.local_addr().ok(),
+            Listener::Unix { .. } => None,
         };
         self.listeners.iter().filter_map(address).collect()
     }
@@ -124,28 +156,6 @@ impl HttpServer {
         door.connections.close();
         door.connections.wait().await;
     }
-}
-
-async fn bind_unix(socket: &UnixSocket) -> io::Result<UnixListener> {
-    match std::fs::symlink_metadata(&socket.path) {
-        Ok(there) if there.file_type().is_socket() => {
-            // Somebody answers: it is taken. Nobody: it was left behind.
-            if UnixStream::connect(&socket.path).await.is_ok() {
-                return Err(io::ErrorKind::AddrInUse.into());
-            }
-            std::fs::remove_file(&socket.path)?;
-        }
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is in the way")),
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(&socket.path)?;
-    if let Some(mode) = socket.mode {
-        std::fs::set_permissions(&socket.path, std::fs::Permissions::from_mode(mode))?;
-    }
-    if socket.user.is_some() || socket.group.is_some() {
-        std::os::unix::fs::chown(&socket.path, socket.user, socket.group)?;
-    }
-    Ok(listener)
 }
 
 /// What the listeners share: how many are inside.
@@ -194,8 +204,11 @@ async fn accept(listener: Listener, app: Arc<App>, door: Arc<Door>) {
         let next = async {
             let slot = door.slots.clone().acquire_owned().await.ok();
             let stream = match &listener {
-                Listener::Tcp(listener) => listener.accept().await.map(|(stream, from)| Accepted::Tcp(stream, from.ip())),
-                Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
+                Listener::Tcp(listener) => listener.accept().await.map(|(stream, from)| Accepted::Tcp(stream, from.ip(), None)),
+                Listener::Tls(listener, acceptor) => {
+                    listener.accept().await.map(|(stream, from)| Accepted::Tcp(stream, from.ip(), Some(acceptor.clone())))
+                }
+                Listener::Unix { listener, .. } => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
             };
             (slot, stream)
         };
@@ -212,14 +225,10 @@ async fn accept(listener: Listener, app: Arc<App>, door: Arc<Door>) {
             }
         }
     }
-    if let Listener::Unix(listener, path) = listener {
-        drop(listener);
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 enum Accepted {
-    Tcp(TcpStream, IpAddr),
+    Tcp(TcpStream, IpAddr, Option<TlsAcceptor>),
     Unix(UnixStream),
 }
 
@@ -232,7 +241,7 @@ fn admit(accepted: Accepted, slot: Option<OwnedSemaphorePermit>, app: &Arc<App>,
                 drop(slot);
             });
         }
-        Accepted::Tcp(stream, address) => {
+        Accepted::Tcp(stream, address, acceptor) => {
             // IPv4 clients of an IPv6 listener count, and are matched, as what they are.
             let address = address.to_canonical();
             // Small answers must not wait for the next packet; a socket that refuses the option works without.
@@ -241,7 +250,10 @@ fn admit(accepted: Accepted, slot: Option<OwnedSemaphorePermit>, app: &Arc<App>,
             door.connections.spawn(async move {
                 match ticket {
                     Some(ticket) => {
-                        connection(stream, Peer::Tcp(address), app).await;
+                        match acceptor {
+                            Some(acceptor) => secure(stream, &acceptor, Peer::Tcp(address), app).await,
+                            None => connection(stream, Peer::Tcp(address), app).await,
+                        }
                         drop(ticket);
                     }
                     None => {
@@ -275,19 +287,68 @@ async fn refuse(mut stream: TcpStream) {
     let _ = clock::timeout(REFUSAL_TIMEOUT, tell).await;
 }
 
+/// Shakes hands, within the time a request head may take, and speaks what was agreed on.
+async fn secure(stream: TcpStream, acceptor: &TlsAcceptor, peer: Peer, app: Arc<App>) {
+    let handshake = clock::timeout(app.settings.header_timeout, acceptor.accept(stream));
+    let accepted = tokio::select! {
+        accepted = handshake => accepted,
+        () = app.shutdown.requested() => return,
+    };
+    let stream = match accepted {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake took too long"),
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        return multiplexed(stream, peer, app).await;
+    }
+    connection(stream, peer, app).await;
+}
+
+/// Streams one HTTP/2 connection may have at a time.
+const STREAMS_MAX: u32 = 250;
+
+async fn multiplexed<S>(stream: S, peer: Peer, app: Arc<App>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(handler(peer, &app));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(app.settings.max_header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(app.settings.header_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = app.shutdown.requested() => {
+            connection.as_mut().graceful_shutdown();
+            clock::timeout(app.settings.drain_timeout, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "an HTTP/2 connection ended early");
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+
+fn handler(peer: Peer, app: &Arc<App>) -> impl Fn(Request<Incoming>) -> Answering + Send + 'static {
+    let app = app.clone();
+    move |request| {
+        let app = app.clone();
+        Box::pin(async move { Ok(serve(app, peer, request).await) })
+    }
+}
+
 async fn connection<S>(stream: S, peer: Peer, app: Arc<App>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = {
-        let app = app.clone();
-        service_fn(move |request: Request<Incoming>| {
-            let app = app.clone();
-            async move { Ok::<_, Infallible>(serve(app, peer, request).await) }
-        })
-    };
+    let service = service_fn(handler(peer, &app));
+    // No `pipeline_flush`: with it hyper 1.12 never sends the 400 or 431 to a head it cannot read.
     let connection = http1::Builder::new()
-        .pipeline_flush(true)
         .title_case_headers(true)
         .timer(TokioTimer::new())
         .header_read_timeout(app.settings.header_timeout)
@@ -295,12 +356,8 @@ where
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => Some(ended),
-        () = app.shutdown.requested() => None,
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
+        ended = connection.as_mut() => ended,
+        () = app.shutdown.requested() => {
             connection.as_mut().graceful_shutdown();
             clock::timeout(app.settings.drain_timeout, connection).await.unwrap_or(Ok(()))
         }

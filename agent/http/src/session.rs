@@ -30,22 +30,24 @@ pub(crate) async fn destroy(call: &Call<'_>) -> Result<Reply, HttpError> {
 }
 
 pub(crate) async fn renew(call: &Call<'_>) -> Result<Reply, HttpError> {
-    let id = checked_id(call)?;
+    let id = given_id(call)?;
     match call.app.cluster.renew_session(id, &call.write_options()).await? {
         Some(session) => Ok(call.style.json(&[session])),
         None => Err(HttpError::not_found(format!("Session id '{id}' not found"))),
     }
 }
 
-/// The id in the path, which has to have the form of a UUID.
+fn given_id<'a>(call: &'a Call<'_>) -> Result<&'a str, HttpError> {
+    if call.tail.is_empty() { Err(HttpError::bad_request("Missing session")) } else { Ok(&call.tail) }
+}
+
+/// The id to end, which has to have the form of a UUID; the other endpoints look it up, and learn that from the server.
 fn checked_id<'a>(call: &'a Call<'_>) -> Result<&'a str, HttpError> {
-    if call.tail.is_empty() {
-        return Err(HttpError::bad_request("Missing session"));
+    let id = given_id(call)?;
+    match uuid_fault(id) {
+        Some(why) => Err(HttpError::failed(format!("failed session lookup: index error: {why}"))),
+        None => Ok(id),
     }
-    if let Some(why) = uuid_fault(&call.tail) {
-        return Err(HttpError::failed(format!("failed session lookup: index error: {why}")));
-    }
-    Ok(&call.tail)
 }
 
 /// What is wrong with a UUID, in the words of Consul's index.
@@ -62,9 +64,6 @@ fn uuid_fault(text: &str) -> Option<String> {
 
 pub(crate) async fn info(call: &Call<'_>) -> Result<Reply, HttpError> {
     let id = named(call, "Missing session")?;
-    if let Some(why) = uuid_fault(id) {
-        return Err(HttpError::failed(format!("failed session lookup: index error: {why}")).with_meta());
-    }
     read(call, Query::SessionInfo(id.to_owned()), false).await
 }
 

@@ -1,6 +1,7 @@
 //! What the HTTP front door is told at start.
 
 use ipnet::IpNet;
+use lictor_net::tls::ServerSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 pub enum Listen {
     /// Plain HTTP/1.1 over TCP.
     Tcp(SocketAddr),
+    /// HTTP/1.1 and HTTP/2 over TLS, with [`HttpSettings::tls`].
+    Tls(SocketAddr),
     /// Plain HTTP/1.1 over a unix socket.
     Unix(UnixSocket),
 }
@@ -32,6 +35,8 @@ pub struct UnixSocket {
 pub struct HttpSettings {
     /// Where to listen.
     pub listeners: Vec<Listen>,
+    /// Certificate of the TLS listeners; needed when there are any. Protocols are set here, whatever it says.
+    pub tls: Option<ServerSettings>,
     /// Headers added to every answer (`http_config.response_headers`).
     pub response_headers: Vec<(String, String)>,
     /// Networks whose clients may write; empty: all (`http_config.allow_write_http_from`). Unix sockets may always.
@@ -70,6 +75,7 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             listeners: Vec::new(),
+            tls: None,
             response_headers: Vec::new(),
             allow_write_http_from: Vec::new(),
             block_endpoints: Vec::new(),

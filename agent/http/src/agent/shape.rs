@@ -152,21 +152,6 @@ impl<'a> AgentCheck<'a> {
     }
 }
 
-/// `2006-01-02 15:04:05 +0000 UTC` of a time in seconds since the Unix epoch.
-pub(super) fn timestamp(unix_seconds: u64) -> String {
-    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    // Days to civil date by eras of 400 years that begin on 1 March (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} +0000 UTC", second / 3600, second / 60 % 60, second % 60)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,16 +226,5 @@ mod tests {
         );
         local.damped = true;
         assert_eq!(text(&AgentCheck::of(&local, false)), format!("{plain},\"Damped\":true}}"));
-    }
-
-    #[test]
-    fn timestamps_are_civil() {
-        for (seconds, expect) in [
-            (0, "1970-01-01 00:00:00 +0000 UTC"),
-            (951_782_400, "2000-02-29 00:00:00 +0000 UTC"),
-            (1_795_415_490, "2026-11-23 06:31:30 +0000 UTC"),
-        ] {
-            assert_eq!(timestamp(seconds), expect);
-        }
     }
 }

@@ -34,8 +34,6 @@ fn registrations_are_read_without_letter_case() {
     let service = read.register.service.unwrap();
     assert_eq!((read.register.node.node.as_str(), read.register.node.datacenter.as_str(), service.port), ("n", "dc1", 80));
     assert_eq!(service.weights, Weights { passing: 5, warning: 3 });
-    assert_eq!(service.proxy, json!({"MeshGateway": {}, "Expose": {}}));
-    assert_eq!(service.connect, json!({}));
     let [one, two] = &read.register.checks[..] else { panic!("two checks") };
     assert_eq!((one.kind.as_str(), one.status), ("tcp", HealthStatus::Passing));
     assert_eq!(

@@ -38,8 +38,9 @@ async fn garbage_is_refused() {
         (&many, "HTTP/1.1 431 "),
     ] {
         let answer = server.raw(bytes.as_bytes()).await;
-        assert!(answer.starts_with(expect), "{bytes:.60?}: {answer:?}");
-        assert!(!answer.contains(" 200 "), "{bytes:.60?}: {answer:?}");
+        let bytes: String = bytes.chars().take(60).collect();
+        assert!(answer.starts_with(expect), "{bytes:?}: {answer:?}");
+        assert!(!answer.contains(" 200 "), "{bytes:?}: {answer:?}");
     }
     // The server is none the worse.
     assert!(server.ask("GET", "/v1/status/leader", "", "").await.0.starts_with("HTTP/1.1 200"));

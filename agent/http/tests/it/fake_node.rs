@@ -15,17 +15,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Default)]
-pub struct FakeNode {
-    pub services: Mutex<Vec<Arc<LocalService>>>,
-    pub checks: Mutex<Vec<Arc<LocalCheck>>>,
+pub(crate) struct FakeNode {
+    pub(crate) services: Mutex<Vec<Arc<LocalService>>>,
+    pub(crate) checks: Mutex<Vec<Arc<LocalCheck>>>,
     /// What was asked of the node, one line each.
-    pub told: Mutex<Vec<String>>,
-    pub reject_reload: bool,
+    pub(crate) told: Mutex<Vec<String>>,
+    pub(crate) reject_reload: bool,
 }
 
 impl FakeNode {
     /// `web` with a warning check, from a file.
-    pub fn with_web() -> Self {
+    pub(crate) fn with_web() -> Self {
         let origin = Origin::File { path: "/etc/web.hcl".to_owned(), line: 3 };
         let service = NodeService { id: "w1".into(), service: "web".into(), port: 80, ..NodeService::default() };
         let check = HealthCheck {

@@ -15,15 +15,15 @@ use tokio::task::JoinHandle;
 /// Longer than anything here takes; reaching it is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub struct Server {
-    pub address: SocketAddr,
-    pub node: Arc<FakeNode>,
-    pub shutdown: Shutdown,
-    pub serving: JoinHandle<()>,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) node: Arc<FakeNode>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) serving: JoinHandle<()>,
 }
 
 impl Server {
-    pub async fn start_with(mut settings: HttpSettings, cluster: Arc<dyn Cluster>, node: FakeNode) -> Self {
+    pub(crate) async fn start_with(mut settings: HttpSettings, cluster: Arc<dyn Cluster>, node: FakeNode) -> Self {
         settings.listeners = vec![Listen::Tcp("127.0.0.1:0".parse().unwrap())];
         let node = Arc::new(node);
         let shutdown = Shutdown::new();
@@ -32,12 +32,12 @@ impl Server {
         Self { address, node, shutdown, serving: tokio::spawn(server.serve()) }
     }
 
-    pub async fn start(settings: HttpSettings) -> Self {
+    pub(crate) async fn start(settings: HttpSettings) -> Self {
         Self::start_with(settings, Arc::new(canned()), FakeNode::with_web()).await
     }
 
     /// Sends bytes, closes the sending side only at the end, and reads until the server closes.
-    pub async fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         // A server that refuses early may close before everything is sent.
         let _ = stream.write_all(bytes).await;
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// One request; the answer split into status line with headers, and body.
-    pub async fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> (String, String) {
+    pub(crate) async fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> (String, String) {
         let length = body.len();
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
@@ -56,19 +56,19 @@ impl Server {
     }
 }
 
-pub async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
+pub(crate) async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
     let mut bytes = Vec::new();
     let _ = clock::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the server closes the connection");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Waits for something that has to happen.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     clock::timeout(PATIENCE, future).await.expect("happens soon")
 }
 
 /// A datacenter with one key, and a panic for a service named `panic`.
-pub fn canned() -> FakeCluster {
+pub(crate) fn canned() -> FakeCluster {
     FakeCluster::new(|query, options| {
         if options.datacenter == "nowhere" {
             return Err(lictor_rpc::ClusterError::NoPathToDatacenter);

@@ -20,7 +20,7 @@ async fn a_taken_port_is_a_clear_error() {
     let address = first.local_addrs()[0];
     let error = bind(vec![Listen::Tcp(address)], &shutdown).await.err().unwrap();
     let text = error.to_string();
-    assert!(text.starts_with(&format!("cannot listen for HTTP on {address}: Address already in use")), "{text}");
+    assert!(text.starts_with(&format!("cannot listen on {address} for HTTP: the address is in use")), "{text}");
 }
 
 #[tokio::test]
