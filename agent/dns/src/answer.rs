@@ -7,7 +7,7 @@ pub(crate) mod trim;
 
 use crate::request::Request;
 use crate::settings::DnsSettings;
-use crate::wire::{Data, Owner, Rcode, Record, WireName, Writer, rtype};
+use crate::wire::{Data, Owner, POINTER_MAX, Rcode, Record, WireName, Writer, rtype};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use trim::Fitted;

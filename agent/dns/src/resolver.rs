@@ -520,7 +520,7 @@ fn unexpected() -> ClusterError {
 fn space(request: &Request, transport: Transport, settings: &DnsSettings) -> Space {
     match transport {
         Transport::Tcp => Space::tcp(),
-        Transport::Udp => Space::udp(request.edns.map(|e| e.payload), settings),
+        Transport::Udp => Space::udp(request.edns, settings),
     }
 }
 

@@ -31,11 +31,10 @@ pub(crate) enum Rcode {
     Refused = 5,
 }
 
-/// Longest message over TCP, less what the header and a margin take.
 const NAME_LEN_MAX: usize = 255;
 const LABEL_LEN_MAX: usize = 63;
 /// Pointers of RFC 1035 §4.1.4 hold 14 bits.
-const POINTER_MAX: usize = 0x3fff;
+pub(crate) const POINTER_MAX: usize = 0x3fff;
 /// Where the question's name stands in every message.
 pub(crate) const QUESTION_OFFSET: u16 = 12;
 

@@ -1,6 +1,7 @@
 //! How much of an answer fits: the limits on records and bytes, and what is left out first.
 
 use super::Group;
+use crate::request::Edns;
 use crate::settings::DnsSettings;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -12,8 +13,14 @@ const UDP_BYTES: usize = 512;
 const UDP_ANSWERS_MAX: usize = 8;
 /// Kept free in a UDP message, as Consul does.
 const UDP_MARGIN: usize = 7;
-/// What a TCP message holds beside its header.
-const TCP_BYTES: usize = 65_523;
+/// Kept free for the OPT record of a client with EDNS (Consul forgets it, and can be a few bytes too long).
+const EDNS_MARGIN: usize = 11;
+/// The same with its subnet option.
+const SUBNET_MARGIN: usize = 35;
+/// What a TCP message holds, less the longest OPT record.
+const TCP_BYTES: usize = 65_535 - SUBNET_MARGIN;
+/// Where the target stands in a SRV record with a compressed owner.
+const SRV_TARGET_AT: usize = 18;
 /// The smallest record: a pointer, ten bytes, an IPv4 address.
 const RECORD_LEN_MIN: usize = 16;
 
@@ -30,11 +37,16 @@ impl Space {
         Self { bytes: TCP_BYTES, answers: None }
     }
 
-    /// `payload`: what the client takes, by EDNS.
-    pub(crate) fn udp(payload: Option<u16>, settings: &DnsSettings) -> Self {
-        let bytes = payload.map_or(UDP_BYTES, |p| usize::from(p).max(UDP_BYTES));
+    /// `edns`: what the client said of itself.
+    pub(crate) fn udp(edns: Option<Edns>, settings: &DnsSettings) -> Self {
+        let bytes = edns.map_or(UDP_BYTES, |edns| usize::from(edns.payload).max(UDP_BYTES));
+        let margin = match edns {
+            None => UDP_MARGIN,
+            Some(Edns { subnet: None, .. }) => EDNS_MARGIN,
+            Some(Edns { subnet: Some(_), .. }) => SUBNET_MARGIN,
+        };
         let limit = if settings.udp_answer_limit == 0 { UDP_ANSWERS_MAX } else { settings.udp_answer_limit.min(UDP_ANSWERS_MAX) };
-        Self { bytes: bytes - UDP_MARGIN, answers: (bytes == UDP_BYTES).then_some(limit) }
+        Self { bytes: bytes - margin, answers: (bytes == UDP_BYTES).then_some(limit) }
     }
 
     /// The same bytes, any number of answers.
@@ -85,27 +97,31 @@ pub(crate) fn fit<'a>(
     // An answer that was cut by number is measured as if uncompressed: some server behind the client may uncompress it.
     let compress = compress && limit.is_none();
     let base = 12 + question + 4;
-    let measure = |group: &Group, metas: bool| -> usize {
+    let answer = |group: &Group, at: usize| group.answers.get(at).map_or(0, |r| r.len(question, 0, compress));
+    // `at`: where the group's answer stands. A target too far behind can't be pointed at.
+    let rest = |group: &Group, at: usize, metas: bool| -> usize {
         let target = group.target().map_or(0, super::WireName::len);
         let metas: &[_] = if metas { &group.metas } else { &[] };
-        let records = group.extras.iter().chain(metas);
-        records.map(|r| r.len(question, target, compress)).sum()
+        let near = at + SRV_TARGET_AT <= super::POINTER_MAX;
+        group.extras.iter().chain(metas).map(|r| r.len(question, target, compress && near)).sum()
     };
-    let answer = |group: &Group, at: usize| group.answers.get(at).map_or(0, |r| r.len(question, 0, compress));
-    let whole = |group: &Group| (0..group.answers.len()).map(|at| answer(group, at)).sum::<usize>();
     let chosen: usize = groups.iter().map(|g| g.answers.len()).sum();
     if limit.is_none() && chosen == total {
-        let size: usize = groups.iter().map(|g| whole(g) + measure(g, true)).sum();
-        if base + size <= space.bytes {
+        let (mut answers, mut others) = (base, 0);
+        for group in &groups {
+            others += rest(group, answers, true);
+            answers += (0..group.answers.len()).map(|at| answer(group, at)).sum::<usize>();
+        }
+        if answers + others <= space.bytes {
             return Fitted { groups, records: total, metas: true, cut: false };
         }
     }
-    let (mut size, mut records, mut kept) = (base, 0, 0);
+    let (mut answers, mut others, mut records, mut kept) = (base, 0, 0, 0);
     'groups: for group in &groups {
-        size += measure(group, false);
+        others += rest(group, answers, false);
         for at in 0..group.answers.len() {
-            size += answer(group, at);
-            if records > 0 && (size > space.bytes || limit.is_some_and(|limit| records >= limit)) {
+            answers += answer(group, at);
+            if records > 0 && (answers + others > space.bytes || limit.is_some_and(|limit| records >= limit)) {
                 kept += usize::from(at > 0);
                 break 'groups;
             }
@@ -139,6 +155,10 @@ mod tests {
         }
     }
 
+    fn edns(payload: u16) -> Option<Edns> {
+        Some(Edns { payload, subnet: None })
+    }
+
     fn check(count: u8, srv: bool, space: Space, compress: bool) -> (usize, bool, bool) {
         let groups: Vec<_> = (0..count).map(|n| Cow::Owned(group(n, srv))).collect();
         let question = WireName::from_text("btr.service.consul").unwrap().len();
@@ -151,16 +171,16 @@ mod tests {
     fn space_follows_transport_and_edns() {
         let settings = |limit| DnsSettings { udp_answer_limit: limit, ..DnsSettings::default() };
         assert_eq!(Space::udp(None, &settings(3)), Space { bytes: 505, answers: Some(3) });
-        assert_eq!(Space::udp(Some(100), &settings(20)), Space { bytes: 505, answers: Some(8) });
-        assert_eq!(Space::udp(Some(512), &settings(0)), Space { bytes: 505, answers: Some(8) });
-        assert_eq!(Space::udp(Some(4096), &settings(3)), Space { bytes: 4089, answers: None });
+        assert_eq!(Space::udp(edns(100), &settings(20)), Space { bytes: 501, answers: Some(8) });
+        assert_eq!(Space::udp(edns(512), &settings(0)), Space { bytes: 501, answers: Some(8) });
+        assert_eq!(Space::udp(edns(4096), &settings(3)), Space { bytes: 4085, answers: None });
     }
 
     #[test]
     fn as_many_fit_as_consul_sends() {
         let settings = |limit| DnsSettings { udp_answer_limit: limit, ..DnsSettings::default() };
         let plain = |limit| Space::udp(None, &settings(limit));
-        let edns = |bytes| Space::udp(Some(bytes), &settings(3));
+        let edns = |bytes| Space::udp(edns(bytes), &settings(3));
         for (count, srv, space, want) in [
             (3, false, plain(3), (3, true, false)),
             (10, false, plain(3), (3, false, true)),
