@@ -1,2 +1,25 @@
+//! The datacenter, on a server agent: answers queries and carries out writes.
+//!
+//! Owns: `Server` (the `Cluster` of server agents): authorization, consistency, blocking queries, the cache of answers, what is
+//! refused before raft, and the duties of the leader (members into the catalog, sessions that run out, old tombstones).
+//! Never: parses HTTP or DNS; keeps state of its own that isn't in the catalog (but for timers).
+//! Entry points: [`Server::start`], [`ServerSettings`].
+
 #![forbid(unsafe_code)]
-//! server
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod authorize;
+mod blocking;
+mod cache;
+mod consistency;
+mod events;
+mod leader;
+mod query;
+mod refine;
+mod server;
+mod settings;
+mod uuid_text;
+mod write;
+
+pub use server::Server;
+pub use settings::ServerSettings;

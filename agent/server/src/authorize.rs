@@ -1,0 +1,17 @@
+//! The one authorization point of the datacenter: every query and every command passes here with its caller's token.
+
+use lictor_acl::{Acl, Authorizer};
+use lictor_rpc::ClusterError;
+use lictor_types::{Command, Query, Token};
+
+/// What the caller may do, if this query is among it. Rows that the caller may not see are dropped by the authorizer afterwards.
+pub(crate) fn query(acl: &Acl, token: &Token, query: &Query) -> Result<Authorizer, ClusterError> {
+    let authorizer = acl.resolve(token);
+    authorizer.check_query(query).map_err(|_| ClusterError::PermissionDenied)?;
+    Ok(authorizer)
+}
+
+/// Refuses a command that the caller may not give.
+pub(crate) fn command(acl: &Acl, token: &Token, command: &Command) -> Result<(), ClusterError> {
+    acl.resolve(token).check_command(command).map_err(|_| ClusterError::PermissionDenied)
+}

@@ -1,0 +1,83 @@
+//! What happens in this room, as logs and metrics at once. Metric names are Consul's where it has one for the thing.
+
+use lictor_telemetry::{Emit, metrics};
+use lictor_types::{Command, Query};
+
+macro_rules! emitted {
+    ($($event:ty),*) => {$(
+        impl $event {
+            /// Logs and counts.
+            pub(crate) fn emit(self) {
+                Emit::emit(self);
+            }
+        }
+    )*};
+}
+
+emitted!(QueryAnswered<'_>, WriteDone, SessionExpired, MemberReconciled);
+
+/// A query was answered at once.
+pub(crate) struct QueryAnswered<'a> {
+    pub(crate) query: &'a Query,
+    pub(crate) millis: f64,
+}
+
+impl Emit for QueryAnswered<'_> {
+    fn emit(self) {
+        metrics::count("consul.rpc.query", 1);
+        if let Query::KvGet(_) | Query::KvList(_) | Query::KvKeys { .. } = self.query {
+            metrics::sample("lictor.kvs.query", self.millis);
+        }
+    }
+}
+
+/// A write was done or refused.
+pub(crate) struct WriteDone {
+    pub(crate) kind: &'static str,
+    pub(crate) millis: f64,
+}
+
+impl WriteDone {
+    /// Name of the metric for a kind of command.
+    pub(crate) fn name_of(command: &Command) -> &'static str {
+        match command {
+            Command::Register(_) | Command::RegisterBatch(_) => "consul.catalog.register",
+            Command::Deregister(_) => "consul.catalog.deregister",
+            Command::Kv { .. } => "consul.kvs.apply",
+            Command::Session { .. } => "consul.session.apply",
+            Command::Coordinates(_) => "consul.fsm.coordinate.batch-update",
+            Command::ReapTombstones(_) => "consul.fsm.tombstone",
+            Command::Batch(_) => "consul.txn.apply",
+        }
+    }
+}
+
+impl Emit for WriteDone {
+    fn emit(self) {
+        metrics::sample(self.kind, self.millis);
+    }
+}
+
+/// Sessions ran out.
+pub(crate) struct SessionExpired {
+    pub(crate) count: usize,
+}
+
+impl Emit for SessionExpired {
+    fn emit(self) {
+        tracing::debug!(count = self.count, "sessions ran out");
+        metrics::count("consul.session_ttl.invalidate", self.count as u64);
+    }
+}
+
+/// The catalog was brought in line with the members.
+pub(crate) struct MemberReconciled {
+    pub(crate) changes: usize,
+}
+
+impl Emit for MemberReconciled {
+    fn emit(self) {
+        tracing::info!(changes = self.changes, "members brought into the catalog");
+        metrics::count("consul.leader.reconcileMember", self.changes as u64);
+    }
+}

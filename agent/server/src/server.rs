@@ -1,0 +1,113 @@
+//! The server itself: what its parts share, and the door `Cluster`.
+
+use crate::authorize;
+use crate::cache::Cache;
+use crate::events::{QueryAnswered, WriteDone};
+use crate::leader;
+use crate::leader::SessionTimers;
+use crate::settings::ServerSettings;
+use crate::uuid_text;
+use async_trait::async_trait;
+use lictor_catalog::Catalog;
+use lictor_net::{Shutdown, clock};
+use lictor_raft::RaftNode;
+use lictor_rpc::{Answer, Cluster, ClusterError, WriteOptions};
+use lictor_types::{Command, Member, Outcome, Query, QueryOptions, Reply, Session};
+use parking_lot::Mutex;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The `Cluster` of a server agent.
+pub struct Server {
+    pub(crate) settings: ServerSettings,
+    pub(crate) raft: Arc<RaftNode>,
+    pub(crate) catalog: Catalog,
+    pub(crate) cache: Cache,
+    pub(crate) timers: Mutex<SessionTimers>,
+    pub(crate) chance: Mutex<StdRng>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("node", &self.settings.node.node).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Starts to serve, and does the leader's duties whenever this node leads. `members` is the LAN pool, this node among them.
+    pub fn start(
+        settings: ServerSettings,
+        raft: Arc<RaftNode>,
+        catalog: Catalog,
+        members: watch::Receiver<Vec<Member>>,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        let server = Arc::new(Self {
+            cache: Cache::default(),
+            timers: Mutex::default(),
+            chance: Mutex::new(StdRng::seed_from_u64(settings.seed)),
+            settings,
+            raft,
+            catalog,
+            shutdown: shutdown.clone(),
+        });
+        shutdown.spawn(leader::run(server.clone(), members));
+        server
+    }
+
+    /// The raft node under this server, for figures and for its end.
+    pub fn raft(&self) -> &Arc<RaftNode> {
+        &self.raft
+    }
+
+    /// Whether a datacenter can be reached: only the own one.
+    pub(crate) fn check_datacenter(&self, datacenter: &str) -> Result<(), ClusterError> {
+        if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.settings.node.datacenter) {
+            Ok(())
+        } else {
+            Err(ClusterError::NoPathToDatacenter)
+        }
+    }
+}
+
+#[async_trait]
+impl Cluster for Server {
+    async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
+        let started = clock::now();
+        let answer = self.answer(query, options).await;
+        // The time of a blocking query says how long nothing changed, not how fast we are.
+        if options.min_index.0 == 0 {
+            QueryAnswered { query, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
+        }
+        answer
+    }
+
+    async fn apply(&self, command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
+        self.check_datacenter(&options.datacenter)?;
+        let started = clock::now();
+        let kind = WriteDone::name_of(&command);
+        let outcome = self.write(command, options).await;
+        WriteDone { kind, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
+        outcome
+    }
+
+    async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {
+        self.check_datacenter(&options.datacenter)?;
+        uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed session lookup: index error: {fault}")))?;
+        self.wait_for_lease().await?;
+        let query = Query::SessionInfo(id.to_owned());
+        let found = match self.catalog.snapshot().query(&query, &Default::default(), None) {
+            Some((_, Reply::Sessions(mut found))) => found.pop(),
+            _ => None,
+        };
+        let Some(session) = found else { return Ok(None) };
+        let renewal =
+            Command::Session { verb: lictor_types::SessionVerb::Create, session: Session::clone(&session), now_unix_ms: 0 };
+        authorize::command(&self.settings.acl, &options.token, &renewal)?;
+        self.timers.lock().renew(&session, clock::now());
+        Ok(Some(session))
+    }
+}

@@ -1,0 +1,39 @@
+//! What a server is told at its start.
+
+use lictor_acl::Acl;
+use lictor_types::Node;
+use std::time::Duration;
+
+/// Settings of a server agent's `Server`.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// This node's row in the catalog: name, id, address, datacenter, tagged addresses, metadata.
+    pub node: Node,
+    /// The rules.
+    pub acl: Acl,
+    /// Shortest time to live of a session; Consul's `session_ttl_min`, 10 s.
+    pub session_ttl_min: Duration,
+    /// How long a blocking query waits when it doesn't say; Consul's `default_query_time`, 5 min.
+    pub query_time_default: Duration,
+    /// How long a blocking query waits at most; Consul's `max_query_time`, 10 min.
+    pub query_time_max: Duration,
+    /// How long a request waits for a leader before it fails; Consul's `rpc_hold_timeout`, 7 s.
+    pub leader_wait: Duration,
+    /// Seed of the jitter of blocking queries.
+    pub seed: u64,
+}
+
+impl ServerSettings {
+    /// The defaults, for a node.
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            acl: Acl::allow_all(),
+            session_ttl_min: Duration::from_secs(10),
+            query_time_default: Duration::from_secs(300),
+            query_time_max: Duration::from_secs(600),
+            leader_wait: Duration::from_secs(7),
+            seed: 1,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The way of a write: what Consul's endpoints refuse is refused here, what the proposer chooses is chosen, then raft.
+
+mod validate;
+
+use crate::authorize;
+use crate::server::Server;
+use lictor_net::clock;
+use lictor_rpc::{ClusterError, WriteOptions};
+use lictor_types::{Command, Outcome, SessionVerb};
+use uuid::Uuid;
+
+impl Server {
+    /// Carries out a command.
+    pub(crate) async fn write(&self, mut command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
+        fill(&mut command, clock::wall_unix_ms());
+        let refused = match &command {
+            Command::RegisterBatch(_) | Command::Batch(_) => self.take_out_refused(&mut command),
+            single => {
+                self.validate(single).map_err(ClusterError::BadRequest)?;
+                Vec::new()
+            }
+        };
+        authorize::command(&self.settings.acl, &options.token, &command)?;
+        if is_empty(&command) {
+            return Ok(Outcome::Batch(put_back(Vec::new(), refused)));
+        }
+        self.wait_for_lease().await?;
+        match self.raft.propose(command).await? {
+            Outcome::Refused(sentence) => Err(ClusterError::Refused(sentence)),
+            Outcome::Batch(outcomes) => Ok(Outcome::Batch(put_back(outcomes, refused))),
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// Removes the parts of a batch that are refused; answers their places and why. The rest goes on.
+    fn take_out_refused(&self, command: &mut Command) -> Vec<(usize, String)> {
+        let mut refused = Vec::new();
+        let mut at = 0;
+        let mut judge = |verdict: Result<(), String>| {
+            let keep = verdict.map_err(|sentence| refused.push((at, sentence))).is_ok();
+            at += 1;
+            keep
+        };
+        match command {
+            Command::RegisterBatch(registers) => {
+                registers.retain(|register| judge(validate::register(register)));
+            }
+            Command::Batch(parts) => parts.retain(|part| judge(self.validate(part))),
+            _ => {}
+        }
+        refused
+    }
+
+    /// Refuses what makes no sense whatever the state is.
+    fn validate(&self, command: &Command) -> Result<(), String> {
+        match command {
+            Command::Register(register) => validate::register(register),
+            Command::Deregister(deregister) => validate::deregister(deregister),
+            Command::Kv { verb, entry, .. } => validate::kv(*verb, entry),
+            Command::Session { verb, session, .. } => validate::session(*verb, session, self.settings.session_ttl_min),
+            Command::Coordinates(rows) => rows.iter().try_for_each(validate::coordinate),
+            Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
+            Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
+            Command::ReapTombstones(_) => Ok(()),
+        }
+    }
+}
+
+/// Fills in what the proposer chooses: the time, the ids of new sessions.
+fn fill(command: &mut Command, now: u64) {
+    match command {
+        Command::Register(register) => register.now_unix_ms = now,
+        Command::RegisterBatch(registers) => registers.iter_mut().for_each(|register| register.now_unix_ms = now),
+        Command::Deregister(deregister) => deregister.now_unix_ms = now,
+        Command::Kv { now_unix_ms, .. } => *now_unix_ms = now,
+        Command::Session { verb, session, now_unix_ms } => {
+            *now_unix_ms = now;
+            if *verb == SessionVerb::Create && session.id.is_empty() {
+                session.id = Uuid::new_v4().to_string();
+            }
+        }
+        Command::Coordinates(_) | Command::ReapTombstones(_) => {}
+        Command::Batch(parts) => parts.iter_mut().for_each(|part| fill(part, now)),
+    }
+}
+
+fn is_empty(command: &Command) -> bool {
+    match command {
+        Command::RegisterBatch(registers) => registers.is_empty(),
+        Command::Batch(parts) => parts.is_empty(),
+        _ => false,
+    }
+}
+
+/// Puts the refusals back where their commands were.
+fn put_back(outcomes: Vec<Outcome>, refused: Vec<(usize, String)>) -> Vec<Outcome> {
+    let mut all = outcomes;
+    for (at, sentence) in refused {
+        all.insert(at.min(all.len()), Outcome::Refused(sentence));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_come_back_in_their_places() {
+        let no = |sentence: &str| Outcome::Refused(sentence.to_owned());
+        let refused = vec![(0, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())];
+        assert_eq!(
+            put_back(vec![Outcome::Done, Outcome::Decided(true)], refused),
+            [no("a"), Outcome::Done, no("b"), no("c"), Outcome::Decided(true)]
+        );
+    }
+}

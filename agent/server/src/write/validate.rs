@@ -1,0 +1,190 @@
+//! What is refused before raft, in the words that Consul 1.8's users know.
+
+use crate::uuid_text;
+use lictor_types::coordinate::NodeCoordinate;
+use lictor_types::duration;
+use lictor_types::{Deregister, KvEntry, KvVerb, NodeService, Register, Session, SessionVerb};
+use std::time::Duration;
+
+/// Longest time to live of a session.
+const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Dimensions of the coordinate space that all nodes share.
+const COORDINATE_DIMENSIONS: usize = 8;
+
+/// A registration.
+pub(super) fn register(register: &Register) -> Result<(), String> {
+    let node = &register.node;
+    if node.node.is_empty() {
+        return Err("Must provide node".to_owned());
+    }
+    if node.address.is_empty() && !register.skip_node_update {
+        return Err("Must provide address if SkipNodeUpdate is not set".to_owned());
+    }
+    if !node.id.is_empty() {
+        uuid_text::check_node_id(&node.id)?;
+    }
+    register.service.as_ref().map_or(Ok(()), service)
+}
+
+fn service(service: &NodeService) -> Result<(), String> {
+    if !service.id.is_empty() && service.service.is_empty() {
+        return Err("Must provide service name with ID".to_owned());
+    }
+    if service.id.is_empty() && service.service.is_empty() {
+        return Err("failed inserting service: failed inserting service: object missing primary index".to_owned());
+    }
+    if matches!(service.address.as_str(), "0.0.0.0" | "::" | "[::]") {
+        return Err("Invalid service address".to_owned());
+    }
+    let mut faults = Vec::new();
+    let has_port = service.port != 0;
+    match service.kind.as_str() {
+        "connect-proxy" => {
+            let destination = service.proxy.get("DestinationServiceName").and_then(|name| name.as_str()).unwrap_or_default();
+            if destination.trim().is_empty() {
+                faults.push("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
+            }
+            if !has_port {
+                faults.push("Port must be set for a Connect proxy");
+            }
+        }
+        "mesh-gateway" if !has_port => faults.push("Port must be non-zero for a mesh-gateway"),
+        _ => {}
+    }
+    match faults.len() {
+        0 => Ok(()),
+        1 => Err(format!("1 error occurred:\n\t* {}\n\n", faults.concat())),
+        count => Err(format!("{count} errors occurred:\n\t* {}\n\n", faults.join("\n\t* "))),
+    }
+}
+
+/// A deregistration.
+pub(super) fn deregister(deregister: &Deregister) -> Result<(), String> {
+    if deregister.node.is_empty() { Err("Must provide node".to_owned()) } else { Ok(()) }
+}
+
+/// A write to a key.
+pub(super) fn kv(verb: KvVerb, entry: &KvEntry) -> Result<(), String> {
+    if entry.key.is_empty() && verb != KvVerb::DeleteTree {
+        return Err("Must provide key".to_owned());
+    }
+    if verb == KvVerb::Lock && !entry.session.is_empty() {
+        uuid_text::check(&entry.session).map_err(|fault| format!("failed session lookup: index error: {fault}"))?;
+    }
+    Ok(())
+}
+
+/// A session.
+pub(super) fn session(verb: SessionVerb, session: &Session, ttl_min: Duration) -> Result<(), String> {
+    match verb {
+        SessionVerb::Destroy if session.id.is_empty() => Err("Must provide ID".to_owned()),
+        SessionVerb::Destroy => Ok(()),
+        SessionVerb::Create if session.node.is_empty() => Err("Must provide Node".to_owned()),
+        SessionVerb::Create if session.ttl.is_empty() => Ok(()),
+        SessionVerb::Create => {
+            let ttl = &session.ttl;
+            let nanos = duration::parse_nanos(ttl).map_err(|error| format!("Session TTL '{ttl}' invalid: {error}"))?;
+            let as_duration = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+            if nanos != 0 && !(ttl_min..=TTL_MAX).contains(&as_duration) {
+                let (least, most) = (duration::format(ttl_min), duration::format(TTL_MAX));
+                return Err(format!("Invalid Session TTL '{nanos}', must be between [{least}={most}]"));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A coordinate.
+pub(super) fn coordinate(row: &NodeCoordinate) -> Result<(), String> {
+    let coord = &row.coord;
+    let all_finite = coord.vec.iter().chain([&coord.error, &coord.adjustment, &coord.height]).all(|value| value.is_finite());
+    if !all_finite {
+        return Err("invalid coordinate".to_owned());
+    }
+    if coord.vec.len() != COORDINATE_DIMENSIONS {
+        return Err("incompatible coordinate".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(body: serde_json::Value) -> Register {
+        let node = lictor_types::Node {
+            id: body["ID"].as_str().unwrap_or_default().into(),
+            node: body["Node"].as_str().unwrap_or_default().into(),
+            address: body["Address"].as_str().unwrap_or_default().into(),
+            ..Default::default()
+        };
+        let service = (!body["Service"].is_null()).then(|| NodeService {
+            kind: body["Service"]["Kind"].as_str().unwrap_or_default().into(),
+            id: body["Service"]["ID"].as_str().unwrap_or_default().into(),
+            service: body["Service"]["Service"].as_str().unwrap_or_default().into(),
+            address: body["Service"]["Address"].as_str().unwrap_or_default().into(),
+            ..Default::default()
+        });
+        Register { node, service, skip_node_update: body["SkipNodeUpdate"] == true, ..Default::default() }
+    }
+
+    #[test]
+    fn registrations() {
+        for (body, sentence) in [
+            (json!({"Address": "1.1.1.1"}), "Must provide node"),
+            (json!({"Node": "x"}), "Must provide address if SkipNodeUpdate is not set"),
+            (json!({"Node": "x", "Address": "a", "ID": "1"}), "Bad node ID: uuid string is wrong length"),
+            (json!({"Node": "x", "Address": "a", "Service": {"ID": "s"}}), "Must provide service name with ID"),
+            (json!({"Node": "x", "Address": "a", "Service": {"Service": "s", "Address": "0.0.0.0"}}), "Invalid service address"),
+            (
+                json!({"Node": "x", "Address": "a", "Service": {"Service": "s", "Kind": "mesh-gateway"}}),
+                "1 error occurred:\n\t* Port must be non-zero for a mesh-gateway\n\n",
+            ),
+            (
+                json!({"Node": "x", "Address": "a", "Service": {"Service": "s", "Kind": "connect-proxy"}}),
+                "2 errors occurred:\n\t* Proxy.DestinationServiceName must be non-empty for Connect proxy services\n\t* Port must be set for a Connect proxy\n\n",
+            ),
+        ] {
+            assert_eq!(register(&of(body.clone())), Err(sentence.to_owned()), "{body}");
+        }
+        assert_eq!(register(&of(json!({"Node": "x", "SkipNodeUpdate": true}))), Ok(()));
+        assert_eq!(register(&of(json!({"Node": "x", "Address": "a", "Service": {"Service": "s"}}))), Ok(()));
+    }
+
+    #[test]
+    fn sessions() {
+        let check = |node: &str, ttl: &str| {
+            let given = Session { node: node.into(), ttl: ttl.into(), ..Session::default() };
+            session(SessionVerb::Create, &given, Duration::from_secs(10))
+        };
+        for (node, ttl, sentence) in [
+            ("", "abc", "Must provide Node"),
+            ("n", "5s", "Invalid Session TTL '5000000000', must be between [10s=24h0m0s]"),
+            ("n", "-5s", "Invalid Session TTL '-5000000000', must be between [10s=24h0m0s]"),
+            ("n", "90000s", "Invalid Session TTL '90000000000000', must be between [10s=24h0m0s]"),
+            ("n", "15", "Session TTL '15' invalid: time: missing unit in duration \"15\""),
+        ] {
+            assert_eq!(check(node, ttl), Err(sentence.to_owned()), "{ttl}");
+        }
+        for ttl in ["", "0s", "10s", "24h"] {
+            assert_eq!(check("n", ttl), Ok(()), "{ttl}");
+        }
+    }
+
+    #[test]
+    fn keys_and_coordinates() {
+        let entry = |key: &str, session: &str| KvEntry { key: key.into(), session: session.into(), ..KvEntry::default() };
+        assert_eq!(kv(KvVerb::Set, &entry("", "")), Err("Must provide key".to_owned()));
+        assert_eq!(kv(KvVerb::DeleteTree, &entry("", "")), Ok(()));
+        let bad_lock = Err("failed session lookup: index error: UUID must be 36 characters".to_owned());
+        assert_eq!(kv(KvVerb::Lock, &entry("a", "zz")), bad_lock);
+        assert_eq!(kv(KvVerb::Unlock, &entry("a", "zz")), Ok(()));
+        let mut row = NodeCoordinate::default();
+        assert!(coordinate(&row).is_err());
+        row.coord.vec = vec![0.0; 8];
+        assert_eq!(coordinate(&row), Ok(()));
+        row.coord.height = f64::NAN;
+        assert!(coordinate(&row).is_err());
+    }
+}
