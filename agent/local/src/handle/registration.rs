@@ -1,0 +1,283 @@
+//! Registering and removing services and checks: validated, kept on disk, in the state, and running, in this order.
+
+use super::{Inner, LocalHandle};
+use crate::error::LocalError;
+use crate::events::NotForgotten;
+use crate::runner::Initial;
+use crate::state::Restored;
+use crate::{canonical, sidecar};
+use lictor_net::clock;
+use lictor_telemetry::Emit;
+use lictor_types::definition::{CheckKind, validate};
+use lictor_types::{CheckDefinition, CheckId, Origin, ServiceDefinition, ServiceId, Token};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const SCRIPTS_OFF_REMOTE: &str =
+    "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true";
+const SCRIPTS_OFF: &str = "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or \
+                           'enable_local_script_checks' to true";
+
+fn persist_error(what: &'static str) -> impl Fn(std::io::Error) -> LocalError {
+    move |error| LocalError::Persist { what, reason: error.to_string() }
+}
+
+fn forgotten(id: &str, result: std::io::Result<()>) {
+    if let Err(error) = result {
+        NotForgotten { id, error: &error }.emit();
+    }
+}
+
+/// Remembers the port of a sidecar in what is kept, so that it has the same one after a restart.
+fn with_sidecar_port(definition: &ServiceDefinition, sidecar: Option<&ServiceDefinition>) -> ServiceDefinition {
+    let mut kept = definition.clone();
+    let Some(sidecar) = sidecar else { return kept };
+    if let Some(Value::Object(connect)) = &mut kept.connect {
+        for (key, value) in connect.iter_mut() {
+            if key.to_ascii_lowercase().starts_with("sidecar")
+                && let Value::Object(asked) = value
+            {
+                asked.insert("port".to_owned(), sidecar.port.into());
+            }
+        }
+    }
+    kept
+}
+
+impl Inner {
+    fn validate_check(&self, check: &CheckDefinition) -> Result<(), LocalError> {
+        let scripted = check.kinds().iter().any(|kind| matches!(kind, CheckKind::Script | CheckKind::Docker));
+        match &check.origin {
+            Origin::Api => {
+                validate::check(check).map_err(|message| LocalError::Invalid(format!("Invalid check: {message}")))?;
+                if scripted && !self.settings.scripts.api {
+                    return Err(LocalError::ScriptsOff(SCRIPTS_OFF_REMOTE));
+                }
+            }
+            Origin::File { .. } if scripted && !self.settings.scripts.files && !self.settings.scripts.api => {
+                return Err(LocalError::ScriptsOff(SCRIPTS_OFF));
+            }
+            Origin::File { .. } => {}
+        }
+        self.runner.validate(check).map_err(|message| LocalError::Invalid(format!("Invalid check: {message}")))
+    }
+
+    /// Puts a check into the state and starts it. It must have been validated.
+    fn put_check(&self, check: &CheckDefinition) {
+        let now = clock::now();
+        let stored = self.restored.lock().remove(&check.id).map(|stored| Restored {
+            status: stored.status,
+            output: stored.output,
+            age: Duration::from_millis(clock::wall_unix_ms().saturating_sub(stored.updated_unix_ms)),
+        });
+        let initial = {
+            let mut state = self.state.lock();
+            if !state.add_check(check, stored, now) {
+                return;
+            }
+            let Some(entry) = state.checks().get(&check.id) else { return };
+            Initial {
+                status: entry.local.check.status,
+                output: entry.local.check.output.clone(),
+                age: entry.restored_at.and(entry.local.restored_age),
+            }
+        };
+        if !check.kinds().is_empty()
+            && let Err(reason) = self.runner.start(&check.id, check, initial)
+        {
+            // It was validated before; what is left are faults of the machine. The check stays as it is: critical.
+            tracing::error!(check = %check.id, reason, "a check could not be started");
+        }
+    }
+
+    /// Takes a check out of state, runner and disk.
+    fn drop_check(&self, id: &CheckId) -> bool {
+        let known = self.state.lock().remove_check(id);
+        if known {
+            self.forget_check(id);
+        }
+        known
+    }
+
+    fn forget_check(&self, id: &CheckId) {
+        self.runner.stop(id);
+        if let Some(persist) = &self.persist {
+            forgotten(id, persist.remove_check(id));
+            persist.remove_state(id);
+        }
+    }
+
+    fn drop_service(&self, id: &ServiceId) -> bool {
+        let checks = self.state.lock().remove_service(id);
+        if let Some(persist) = &self.persist {
+            forgotten(id, persist.remove_service(id));
+        }
+        let Some(checks) = checks else { return false };
+        for check in &checks {
+            self.forget_check(check);
+        }
+        true
+    }
+
+    fn announce(&self) {
+        Self::bump(&self.services_changed);
+        Self::bump(&self.checks_changed);
+        self.appointments.notify_one();
+        self.wake.notify_one();
+    }
+
+    fn put_service(&self, definition: &ServiceDefinition, checks: &[CheckDefinition], replace: bool, is_sidecar: bool) {
+        let id = definition.effective_id();
+        let stale: Vec<CheckId> = {
+            let mut state = self.state.lock();
+            state.add_service(definition, is_sidecar);
+            let kept = |check: &&CheckId| replace && !checks.iter().any(|new| new.id == **check);
+            state.checks_of(&id).filter(kept).cloned().collect()
+        };
+        for check in &stale {
+            self.drop_check(check);
+        }
+        for check in checks {
+            self.put_check(check);
+        }
+    }
+}
+
+impl LocalHandle {
+    /// Registers a service with its checks. With `replace_existing_checks`, checks of the service that the definition does not
+    /// name go. A service that comes over the API is kept in the data directory before this returns.
+    pub fn register_service(&self, definition: &ServiceDefinition, replace_existing_checks: bool) -> Result<(), LocalError> {
+        let inner = &*self.inner;
+        let id = definition.effective_id();
+        if definition.origin == Origin::Api {
+            validate::service_basics(definition).map_err(LocalError::Invalid)?;
+        }
+        let checks = canonical::service_checks(definition);
+        for check in &checks {
+            inner.validate_check(check)?;
+        }
+        let _in_order = inner.registration.lock();
+        let sidecar = if definition.connect.is_some() {
+            let state = inner.state.lock();
+            let sidecar_id = sidecar::id_of(&id);
+            let port_before = state.services().get(&sidecar_id).map(|entry| entry.local.service.port);
+            let taken: BTreeSet<u16> = state.services().values().map(|entry| entry.local.service.port).collect();
+            sidecar::derive(definition, &inner.settings.sidecar_ports, port_before, &taken)?
+        } else {
+            None
+        };
+        let sidecar_checks = sidecar.as_ref().map(canonical::service_checks).unwrap_or_default();
+        for check in &sidecar_checks {
+            inner.validate_check(check)?;
+        }
+        if let Some(persist) = &inner.persist {
+            match definition.origin {
+                Origin::Api => {
+                    persist.put_service(&with_sidecar_port(definition, sidecar.as_ref())).map_err(persist_error("service"))?
+                }
+                // What files define, files alone define.
+                Origin::File { .. } => forgotten(&id, persist.remove_service(&id)),
+            }
+        }
+        inner.put_service(definition, &checks, replace_existing_checks, false);
+        if let Some(sidecar) = &sidecar {
+            inner.put_service(sidecar, &sidecar_checks, true, true);
+        }
+        inner.announce();
+        Ok(())
+    }
+
+    /// Removes a service, its checks and its sidecar. That it isn't there is no error, as in Consul.
+    pub fn deregister_service(&self, id: &ServiceId) -> Result<(), LocalError> {
+        if id.is_empty() {
+            return Err(LocalError::MissingId("ServiceID"));
+        }
+        let inner = &*self.inner;
+        let _in_order = inner.registration.lock();
+        let known = inner.drop_service(id);
+        let sidecar = sidecar::id_of(id);
+        let has_sidecar = inner.state.lock().services().get(&sidecar).is_some_and(|entry| entry.sidecar);
+        if has_sidecar {
+            inner.drop_service(&sidecar);
+        }
+        if known || has_sidecar {
+            inner.announce();
+        }
+        Ok(())
+    }
+
+    /// Registers a check on its own: of the node, or of a service that is here.
+    pub fn register_check(&self, definition: &CheckDefinition) -> Result<(), LocalError> {
+        if definition.name.is_empty() && definition.id.is_empty() {
+            return Err(LocalError::Invalid("Missing check name".to_owned()));
+        }
+        let inner = &*self.inner;
+        let mut check = canonical::check(definition);
+        inner.validate_check(&check)?;
+        let _in_order = inner.registration.lock();
+        if !check.service_id.is_empty() {
+            let state = inner.state.lock();
+            let service =
+                state.services().get(&check.service_id).ok_or_else(|| LocalError::NoSuchService(check.service_id.clone()))?;
+            if check.token.is_anonymous() {
+                check.token = service.definition.token.clone();
+            }
+        }
+        if let Some(persist) = &inner.persist {
+            match check.origin {
+                Origin::Api => persist.put_check(&check).map_err(persist_error("check"))?,
+                Origin::File { .. } => forgotten(&check.id, persist.remove_check(&check.id)),
+            }
+        }
+        inner.put_check(&check);
+        inner.announce();
+        Ok(())
+    }
+
+    /// Removes a check. That it isn't there is no error, as in Consul.
+    pub fn deregister_check(&self, id: &CheckId) -> Result<(), LocalError> {
+        if id.is_empty() {
+            return Err(LocalError::MissingId("CheckID"));
+        }
+        let _in_order = self.inner.registration.lock();
+        if self.inner.drop_check(id) {
+            self.inner.announce();
+        }
+        Ok(())
+    }
+
+    /// Puts the node in or out of maintenance. While it is in, a further reason changes nothing.
+    pub fn node_maintenance(&self, enable: bool, reason: &str, token: &Token) -> Result<(), LocalError> {
+        self.maintenance(&ServiceId::default(), enable, reason, token)
+    }
+
+    /// Puts a service in or out of maintenance.
+    pub fn service_maintenance(&self, id: &ServiceId, enable: bool, reason: &str, token: &Token) -> Result<(), LocalError> {
+        if self.service(id).is_none() {
+            return Err(LocalError::NotRegistered(id.clone()));
+        }
+        self.maintenance(id, enable, reason, token)
+    }
+
+    pub(super) fn maintenance(&self, service: &ServiceId, enable: bool, reason: &str, token: &Token) -> Result<(), LocalError> {
+        let inner = &*self.inner;
+        let check = canonical::maintenance(service, reason, token);
+        let _in_order = inner.registration.lock();
+        if !enable {
+            if inner.drop_check(&check.id) {
+                inner.announce();
+            }
+            return Ok(());
+        }
+        if inner.state.lock().checks().contains_key(&check.id) {
+            return Ok(());
+        }
+        if let Some(persist) = &inner.persist {
+            persist.put_check(&check).map_err(persist_error("check"))?;
+        }
+        inner.put_check(&check);
+        inner.announce();
+        Ok(())
+    }
+}
