@@ -1,0 +1,9 @@
+//! The server over a raft node in memory, through the door `Cluster`.
+
+#![allow(clippy::unwrap_used)]
+
+mod blocking;
+mod leader;
+mod queries;
+mod rig;
+mod writes;
