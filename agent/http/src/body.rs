@@ -11,7 +11,7 @@ use std::time::Duration;
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Reads a body of at most `limit` bytes. A longer one is refused before its bytes are kept.
-pub(crate) async fn read(mut body: Incoming, limit: usize, option: Option<&str>) -> Result<Bytes, HttpError> {
+pub(crate) async fn read(body: &mut Incoming, limit: usize, option: Option<&str>) -> Result<Bytes, HttpError> {
     let too_large = |size: u64| {
         let mut text = format!("Request body({size} bytes) too large, max size: {limit} bytes.");
         if let Some(option) = option {
@@ -49,6 +49,28 @@ pub(crate) async fn read(mut body: Incoming, limit: usize, option: Option<&str>)
         Ok(single.unwrap_or_else(|| whole.freeze()))
     };
     lictor_net::clock::timeout(BODY_TIMEOUT, collect).await.map_err(|_| HttpError::body_timeout())?
+}
+
+/// Bytes of an unwanted body that are read nevertheless, so that the client gets the answer instead of a reset connection.
+const DRAIN_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// How long that may take.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Reads and forgets the rest of a body, within limits.
+pub(crate) async fn drain(body: &mut Incoming) {
+    if body.is_end_stream() || body.size_hint().exact().is_some_and(|size| size > DRAIN_BYTES_MAX) {
+        return;
+    }
+    let rest = async {
+        let mut size = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            size += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if size > DRAIN_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let _ = lictor_net::clock::timeout(DRAIN_TIMEOUT, rest).await;
 }
 
 /// Decodes JSON; what follows the first value is passed over, as Go's decoder does.

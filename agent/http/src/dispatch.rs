@@ -10,7 +10,7 @@ use crate::settings::HttpSettings;
 use crate::{agent, body, catalog, coordinate, health, kv, path, session, status};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{ACCEPT_ENCODING, CONNECTION};
+use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -48,7 +48,7 @@ pub(crate) struct Call<'a> {
     pub(crate) style: Style,
     /// What follows the route's pattern, decoded.
     pub(crate) tail: String,
-    body: Option<Incoming>,
+    body: &'a mut Incoming,
 }
 
 impl Call<'_> {
@@ -86,10 +86,7 @@ impl Call<'_> {
 
     /// The whole body, of at most `limit` bytes.
     pub(crate) async fn body(&mut self, limit: usize, option: Option<&str>) -> Result<Bytes, HttpError> {
-        match self.body.take() {
-            Some(incoming) => body::read(incoming, limit, option).await,
-            None => Ok(Bytes::new()),
-        }
+        body::read(self.body, limit, option).await
     }
 
     /// The body as JSON.
@@ -108,17 +105,18 @@ impl Call<'_> {
 /// Answers a request; a panic in its handler ends it alone.
 pub(crate) async fn serve(app: Arc<App>, peer: Peer, request: Request<Incoming>) -> Reply {
     let started = clock::now();
-    let (parts, body) = request.into_parts();
-    let outcome = AssertUnwindSafe(answer(&app, peer, &parts, body)).catch_unwind().await;
+    let (parts, mut body) = request.into_parts();
+    let outcome = AssertUnwindSafe(answer(&app, peer, &parts, &mut body)).catch_unwind().await;
     let reply = outcome.unwrap_or_else(|_| {
         HandlerPanicked { method: &parts.method, path: parts.uri.path() }.emit();
         respond::failure(&HttpError::failed("internal error"))
     });
+    body::drain(&mut body).await;
     RequestServed { method: &parts.method, path: parts.uri.path(), status: reply.status(), took: started.elapsed() }.emit();
     reply
 }
 
-async fn answer(app: &App, peer: Peer, parts: &Parts, body: Incoming) -> Reply {
+async fn answer(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming) -> Reply {
     let query = parts.uri.query().unwrap_or("");
     let resolution = route::resolve(parts.method.as_str(), parts.uri.path(), query);
     match resolution {
@@ -136,12 +134,12 @@ async fn answer(app: &App, peer: Peer, parts: &Parts, body: Incoming) -> Reply {
             for (name, value) in &app.extra_headers {
                 reply.headers_mut().insert(name.clone(), value.clone());
             }
-            respond::finish(reply, parts.headers.get(ACCEPT_ENCODING))
+            respond::finish(reply, &parts.headers)
         }
     }
 }
 
-async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: Incoming, resolution: Resolution, query: &str) -> Reply {
+async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming, resolution: Resolution, query: &str) -> Reply {
     if is_blocked(&app.settings, parts.uri.path()) {
         return respond::failure(&HttpError::forbidden("Endpoint is blocked by agent configuration"));
     }
@@ -163,8 +161,8 @@ async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: Incoming, resoluti
         return respond::failure(&HttpError::forbidden("Access is restricted"));
     }
     let params = Params::parse(query);
-    let style = Style::of(&params, app.settings.pretty);
-    let mut call = Call { app, parts, params, style, tail, body: Some(body) };
+    let style = Style::of(&params, &parts.headers, app.settings.pretty);
+    let mut call = Call { app, parts, params, style, tail, body };
     handle(&mut call, route).await.unwrap_or_else(|error| respond::failure(&error))
 }
 

@@ -6,9 +6,10 @@ use crate::params::Params;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, VARY};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Body;
 use lictor_rpc::Content;
 use lictor_types::{Consistency, Index, QueryMeta};
 use serde::Serialize;
@@ -27,6 +28,7 @@ const TRUE: HeaderValue = HeaderValue::from_static("true");
 const FALSE: HeaderValue = HeaderValue::from_static("false");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 
 /// Headers an answer usually has.
@@ -102,12 +104,14 @@ pub(crate) fn allow(reply: &mut Reply, methods: &[&str]) {
 pub(crate) struct Style {
     /// Indented, with a final newline.
     pub(crate) pretty: bool,
+    /// Packed where it pays.
+    gzip: bool,
 }
 
 impl Style {
-    /// `?pretty` in any form, or always.
-    pub(crate) fn of(params: &Params, always: bool) -> Self {
-        Self { pretty: always || params.has("pretty") }
+    /// `?pretty` in any form, or always; gzip if the client takes it.
+    pub(crate) fn of(params: &Params, headers: &HeaderMap, always: bool) -> Self {
+        Self { pretty: always || params.has("pretty"), gzip: takes_gzip(headers) }
     }
 
     /// A JSON answer.
@@ -120,12 +124,20 @@ impl Style {
         with_type(status, JSON, if self.pretty { json::pretty(value) } else { json::compact(value) })
     }
 
-    /// A shared reply: its compact form is encoded once for all readers.
+    /// A shared reply: its compact form is encoded, and packed, once for all readers.
     pub(crate) fn shared<T: Serialize + ?Sized>(self, content: &Content, shape: &T) -> Reply {
         if self.pretty {
             return self.json(shape);
         }
         let body = content.json.get_or_init(|| Bytes::from(json::compact(shape)));
+        if self.gzip && body.len() >= GZIP_BYTES_MIN {
+            let packed = content.gzip.get_or_init(|| pack(body).unwrap_or_default());
+            if !packed.is_empty() {
+                let mut reply = with_type(StatusCode::OK, JSON, packed.clone());
+                reply.headers_mut().insert(CONTENT_ENCODING, GZIP);
+                return reply;
+            }
+        }
         with_type(StatusCode::OK, JSON, body.clone())
     }
 }
@@ -178,27 +190,28 @@ pub(crate) fn failure(error: &HttpError) -> Reply {
 }
 
 /// Ends an answer of a route: `Vary`, and gzip where it was asked and pays.
-pub(crate) fn finish(mut reply: Reply, accept_encoding: Option<&HeaderValue>) -> Reply {
+pub(crate) fn finish(mut reply: Reply, headers: &HeaderMap) -> Reply {
     reply.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    if !accept_encoding.is_some_and(takes_gzip) {
+    let size = reply.body().size_hint().exact().unwrap_or(0);
+    if size < GZIP_BYTES_MIN as u64 || reply.headers().contains_key(CONTENT_ENCODING) || !takes_gzip(headers) {
         return reply;
     }
-    let body = reply.body_mut();
-    let Some(bytes) = take_bytes(body) else { return reply };
-    if bytes.len() < GZIP_BYTES_MIN {
-        *body = Full::new(bytes);
-        return reply;
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
-    match encoder.write_all(&bytes).and_then(|()| encoder.finish()) {
-        Ok(packed) => {
-            *body = Full::new(Bytes::from(packed));
-            reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            reply.headers_mut().remove(CONTENT_LENGTH);
+    let Some(bytes) = take_bytes(reply.body_mut()) else { return reply };
+    match pack(&bytes) {
+        Some(packed) => {
+            *reply.body_mut() = Full::new(packed);
+            reply.headers_mut().insert(CONTENT_ENCODING, GZIP);
         }
-        Err(_) => *body = Full::new(bytes),
+        None => *reply.body_mut() = Full::new(bytes),
     }
     reply
+}
+
+/// Packs by gzip, at the speed that suits answers made anew each time.
+fn pack(bytes: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok().map(Bytes::from)
 }
 
 /// The bytes of a body that is whole in memory, leaving it empty.
@@ -209,8 +222,8 @@ fn take_bytes(body: &mut Full<Bytes>) -> Option<Bytes> {
 }
 
 /// Whether `Accept-Encoding` takes gzip (RFC 9110 §12.5.3), a quality of zero meaning no.
-fn takes_gzip(value: &HeaderValue) -> bool {
-    let Ok(text) = value.to_str() else { return false };
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let Some(Ok(text)) = headers.get(ACCEPT_ENCODING).map(HeaderValue::to_str) else { return false };
     text.split(',').any(|part| {
         let mut pieces = part.split(';');
         let coding = pieces.next().unwrap_or("").trim();
@@ -235,15 +248,16 @@ mod tests {
             ("GZIP", true),
             ("x-gzip", false),
         ] {
-            assert_eq!(takes_gzip(&HeaderValue::from_str(value).unwrap()), expect, "{value}");
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_str(value).unwrap())]);
+            assert_eq!(takes_gzip(&headers), expect, "{value}");
         }
     }
 
     #[test]
     fn small_bodies_stay_as_they_are() {
-        let gzip = HeaderValue::from_static("gzip");
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, GZIP)]);
         let packed =
-            |size: usize| finish(text(StatusCode::OK, "a".repeat(size)), Some(&gzip)).headers().contains_key(CONTENT_ENCODING);
+            |size: usize| finish(text(StatusCode::OK, "a".repeat(size)), &headers).headers().contains_key(CONTENT_ENCODING);
         assert!(!packed(GZIP_BYTES_MIN - 1));
         assert!(packed(GZIP_BYTES_MIN));
     }

@@ -13,12 +13,14 @@ pub struct Content {
     pub reply: Reply,
     /// The compact JSON body, encoded by the first HTTP reader and served to all as shared bytes.
     pub json: OnceLock<Bytes>,
+    /// The same packed by gzip, once a reader asked for that.
+    pub gzip: OnceLock<Bytes>,
 }
 
 impl Content {
     /// Wraps a reply.
     pub fn new(reply: Reply) -> Arc<Self> {
-        Arc::new(Self { reply, json: OnceLock::new() })
+        Arc::new(Self { reply, json: OnceLock::new(), gzip: OnceLock::new() })
     }
 }
 

@@ -8,7 +8,7 @@ use http::StatusCode;
 use lictor_rpc::node::{LocalCheck, LocalService};
 use lictor_types::HealthStatus;
 use lictor_types::check::{HealthCheck, NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -56,12 +56,69 @@ impl Aggregate {
     }
 }
 
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Health<'a> {
     aggregated_status: &'static str,
     service: AgentService<'a>,
-    checks: Vec<&'a HealthCheck>,
+    checks: Vec<Row<'a>>,
+}
+
+/// A check as these endpoints show it: without its kind, tags `null` when none, and an empty definition spelled out.
+struct Row<'a>(&'a HealthCheck);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let check = self.0;
+        let mut row = to.serialize_struct("HealthCheck", 13)?;
+        row.serialize_field("Node", &check.node)?;
+        row.serialize_field("CheckID", &check.check_id)?;
+        row.serialize_field("Name", &check.name)?;
+        row.serialize_field("Status", &check.status)?;
+        row.serialize_field("Notes", &check.notes)?;
+        row.serialize_field("Output", &check.output)?;
+        row.serialize_field("ServiceID", &check.service_id)?;
+        row.serialize_field("ServiceName", &check.service_name)?;
+        row.serialize_field("ServiceTags", &Some(&check.service_tags).filter(|tags| !tags.is_empty()))?;
+        row.serialize_field("Type", "")?;
+        row.serialize_field("Definition", &NoDefinition::default())?;
+        row.serialize_field("CreateIndex", &0)?;
+        row.serialize_field("ModifyIndex", &0)?;
+        row.end()
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NoDefinition {
+    interval: &'static str,
+    timeout: &'static str,
+    deregister_critical_service_after: &'static str,
+    #[serde(rename = "HTTP")]
+    http: &'static str,
+    header: Option<()>,
+    method: &'static str,
+    body: &'static str,
+    #[serde(rename = "TLSSkipVerify")]
+    tls_skip_verify: bool,
+    #[serde(rename = "TCP")]
+    tcp: &'static str,
+}
+
+impl Default for NoDefinition {
+    fn default() -> Self {
+        Self {
+            interval: "0s",
+            timeout: "0s",
+            deregister_critical_service_after: "0s",
+            http: "",
+            header: None,
+            method: "",
+            body: "",
+            tls_skip_verify: false,
+            tcp: "",
+        }
+    }
 }
 
 fn health<'a>(service: &'a LocalService, checks: &'a [Arc<LocalCheck>]) -> (Aggregate, Health<'a>) {
@@ -69,7 +126,8 @@ fn health<'a>(service: &'a LocalService, checks: &'a [Arc<LocalCheck>]) -> (Aggr
     let concerned: Vec<&HealthCheck> =
         checks.iter().map(|local| &local.check).filter(|check| check.service_id.is_empty() || check.service_id == *id).collect();
     let state = Aggregate::of(concerned.iter().copied());
-    (state, Health { aggregated_status: state.word(), service: AgentService::of(service, false), checks: concerned })
+    let checks = concerned.into_iter().map(Row).collect();
+    (state, Health { aggregated_status: state.word(), service: AgentService::of(service, false), checks })
 }
 
 fn wants_text(call: &Call<'_>) -> bool {

@@ -141,6 +141,7 @@ async fn agent() {
     let server = Server::start(HttpSettings::default()).await;
     let service = r#"{"ID":"w1","Service":"web","Tags":[],"Meta":{},"Port":80,"Address":"","Weights":{"Passing":1,"Warning":1},"EnableTagOverride":false"#;
     let check = r#"{"Node":"n1","CheckID":"service:w1","Name":"Service 'web' check","Status":"warning","Notes":"","Output":"","ServiceID":"w1","ServiceName":"web","ServiceTags":[],"Type":"ttl","Definition":{},"CreateIndex":0,"ModifyIndex":0"#;
+    let row = r#"{"Node":"n1","CheckID":"service:w1","Name":"Service 'web' check","Status":"warning","Notes":"","Output":"","ServiceID":"w1","ServiceName":"web","ServiceTags":null,"Type":"","Definition":{"Interval":"0s","Timeout":"0s","DeregisterCriticalServiceAfter":"0s","HTTP":"","Header":null,"Method":"","Body":"","TLSSkipVerify":false,"TCP":""},"CreateIndex":0,"ModifyIndex":0}"#;
     let source = r#","Source":{"Origin":"file","File":"/etc/web.hcl","Line":3}"#;
     super::answers::check(
         &server,
@@ -165,7 +166,7 @@ async fn agent() {
                 "/v1/agent/health/service/id/w1",
                 "",
                 429,
-                &format!("{{\"AggregatedStatus\":\"warning\",\"Service\":{service}}},\"Checks\":[{check}}}]}}"),
+                &format!("{{\"AggregatedStatus\":\"warning\",\"Service\":{service}}},\"Checks\":[{row}]}}"),
             ),
             ("GET", "/v1/agent/health/service/id/w1?format=text", "", 429, "warning"),
             (

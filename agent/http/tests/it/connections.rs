@@ -160,3 +160,44 @@ async fn large_answers_are_packed_where_asked() {
         assert_eq!(head.to_ascii_lowercase().contains("content-encoding: gzip"), packed, "{headers}: {head}");
     }
 }
+
+#[tokio::test]
+async fn who_sends_too_much_still_reads_why() {
+    let server = Server::start(HttpSettings { kv_max_value_bytes: 1024, ..HttpSettings::default() }).await;
+    let body = "x".repeat(3_000_000);
+    for (method, target, status) in
+        [("PUT", "/v1/kv/a", 413), ("POST", "/v1/kv/a", 405), ("PUT", "/v1/nothing", 404), ("PUT", "/v1/kv/", 400)]
+    {
+        let (head, _) = server.ask(method, target, "", &body).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {target}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn shared_answers_are_packed_once_and_right() {
+    use lictor_rpc::Content;
+    use lictor_types::{QueryMeta, Reply};
+    use std::io::Read;
+
+    struct Shared(Arc<Content>);
+    #[async_trait]
+    impl Cluster for Shared {
+        async fn query(&self, _: &Query, _: &QueryOptions) -> Result<Answer, ClusterError> {
+            Ok(Answer { meta: QueryMeta::default(), content: self.0.clone() })
+        }
+        async fn apply(&self, _: Command, _: &WriteOptions) -> Result<Outcome, ClusterError> {
+            Ok(Outcome::Done)
+        }
+    }
+    let names: Vec<String> = (0..200).map(|number| format!("dc{number}")).collect();
+    let content = Content::new(Reply::Names(names.clone()));
+    let server = Server::start_with(HttpSettings::default(), Arc::new(Shared(content.clone())), FakeNode::default()).await;
+    let (head, _) = server.ask("GET", "/v1/catalog/datacenters", "Accept-Encoding: gzip\r\n", "").await;
+    assert!(head.contains("Content-Encoding: gzip"), "{head}");
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(&content.gzip.get().unwrap()[..]).read_to_string(&mut unpacked).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<String>>(&unpacked).unwrap(), names);
+    let (head, body) = server.ask("GET", "/v1/catalog/datacenters", "", "").await;
+    assert!(!head.contains("gzip"), "{head}");
+    assert_eq!(body.as_bytes(), &content.json.get().unwrap()[..]);
+}

@@ -7,3 +7,4 @@ mod fake_node;
 mod fuzz;
 mod harness;
 mod listeners;
+mod tls;
