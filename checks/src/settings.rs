@@ -1,6 +1,6 @@
 //! What the agent's configuration says about all checks.
 
-use crate::tls::TlsSettings;
+use lictor_net::tls::ClientSettings;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub struct Settings {
     pub user_agent: String,
     /// Socket of the container engine (docker checks).
     pub docker_socket: PathBuf,
-    /// Certificates for probes that speak TLS.
-    pub tls: TlsSettings,
+    /// Whom probes trust and what they show; `skip_verify` and `alpn` are set per check.
+    pub tls: ClientSettings,
 }
 
 impl Default for Settings {
@@ -33,7 +33,7 @@ impl Default for Settings {
             // Both names, so that log filters written for Consul's probes keep working.
             user_agent: "Lictor Health Check (compatible; Consul Health Check)".to_owned(),
             docker_socket: PathBuf::from("/var/run/docker.sock"),
-            tls: TlsSettings::default(),
+            tls: ClientSettings::default(),
         }
     }
 }

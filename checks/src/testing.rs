@@ -66,3 +66,64 @@ impl<P: Probe> PluginSource for FakeSource<P> {
 pub(crate) fn found(status: HealthStatus) -> Outcome {
     Outcome::new(status, format!("found {status}"))
 }
+
+/// A TLS server's side for `localhost` and 127.0.0.1, and the certificate of the authority that signed for it.
+pub(crate) fn tls_acceptor(alpn: &[&str]) -> (tokio_rustls::TlsAcceptor, rustls_pki_types::CertificateDer<'static>) {
+    use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let certificate = made.cert.der().clone();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), certificate)
+}
+
+/// Tools that trust one authority (or those of the system).
+pub(crate) fn tools_trusting(authority: Option<rustls_pki_types::CertificateDer<'static>>) -> Arc<crate::build::Tools> {
+    use crate::tls::Alpn;
+    let mut settings = crate::Settings::default();
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(authority) = &authority {
+        let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, authority);
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")).unwrap();
+        settings.tls.ca_file = Some(file);
+    }
+    let tools = crate::build::Tools::new(settings);
+    if authority.is_some() {
+        // They are read now, as the folder goes when this returns.
+        for alpn in [Alpn::None, Alpn::Http1, Alpn::Http2] {
+            tools.tls.config(alpn, false).unwrap();
+            tools.tls.config(alpn, true).unwrap();
+        }
+    }
+    Arc::new(tools)
+}
+
+/// A listener on a free port of this machine, and its address.
+pub(crate) async fn listener() -> (lictor_net::TcpListener, String) {
+    let listener = lictor_net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+/// An address where nobody listens.
+pub(crate) async fn nobody() -> String {
+    listener().await.1
+}
+
+/// A deadline far away; what should come comes long before.
+pub(crate) fn later() -> lictor_net::clock::Instant {
+    lictor_net::clock::now() + std::time::Duration::from_secs(30)
+}
+
+/// A deadline that is soon over.
+pub(crate) fn soon() -> lictor_net::clock::Instant {
+    lictor_net::clock::now() + std::time::Duration::from_millis(100)
+}

@@ -11,7 +11,7 @@ pub(crate) fn parse(text: &str) -> Result<Uri, String> {
     let unsupported = |scheme: &str| format!("{METHOD_MARK} \"{text}\": unsupported protocol scheme \"{scheme}\"");
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(match text.split_once(':') {
-            Some((before, _)) if before.is_empty() => format!("parse \"{text}\": missing protocol scheme"),
+            Some(("", _)) => format!("parse \"{text}\": missing protocol scheme"),
             Some((before, _)) if before.starts_with(|c: char| c.is_ascii_digit()) => {
                 format!("parse \"{text}\": first path segment in URL cannot contain colon")
             }
