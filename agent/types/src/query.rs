@@ -160,6 +160,10 @@ pub enum Reply {
     Coordinates(Vec<Arc<NodeCoordinate>>),
 }
 
+fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    if rows.is_empty() { serializer.serialize_unit() } else { rows.serialize(serializer) }
+}
+
 fn node_service_list<S: serde::Serializer>(list: &Option<NodeServiceList>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -189,7 +193,8 @@ pub struct NodeServices {
 pub struct NodeServiceList {
     /// The node.
     pub node: Arc<Node>,
-    /// Its services.
+    /// Its services; `null` in JSON when there are none.
+    #[serde(serialize_with = "null_when_empty")]
     pub services: Vec<Arc<NodeService>>,
 }
 

@@ -43,12 +43,14 @@ impl Writer {
             node.create_index = self.state.nodes.get(&node.node).map_or(self.index, |old| old.create_index);
             self.insert_node(node);
         }
-        let node =
-            self.state.nodes.get(&register.node.node).map(|row| row.node.clone()).unwrap_or_else(|| register.node.node.clone());
+        // The name as it was given; in the memory of the node's row when it is written the same there.
+        let given = &register.node.node;
+        let node = self.state.nodes.get(given).map(|row| &row.node).filter(|name| *name == given).unwrap_or(given).clone();
         if let Some(service) = plan.service {
             self.put_service(&node, service);
         }
-        for check in plan.checks {
+        for mut check in plan.checks {
+            check.node = node.clone();
             self.put_check(check, now);
         }
         Outcome::Done
@@ -89,7 +91,6 @@ impl Writer {
         if !check.service_id.is_empty()
             && let Some(service) = self.state.services.get(&check.node, &check.service_id)
         {
-            check.service_id = service.id.clone();
             check.service_name = service.service.clone();
             check.service_tags = service.tags.clone();
         }

@@ -27,9 +27,9 @@ impl Writer {
         if given.id.is_empty() {
             return Outcome::Refused("Missing session ID".to_owned());
         }
-        let Some(node) = self.state.nodes.get(&given.node) else {
+        if self.state.nodes.get(&given.node).is_none() {
             return Outcome::Refused("Missing node registration".to_owned());
-        };
+        }
         for id in checks_of(given) {
             match self.state.checks.get(&given.node, id) {
                 None => return Outcome::Refused(format!("Missing check '{id}' registration")),
@@ -39,7 +39,7 @@ impl Writer {
                 Some(_) => {}
             }
         }
-        let session = Session { node: node.node.clone(), create_index: self.index, modify_index: self.index, ..given.clone() };
+        let session = Session { create_index: self.index, modify_index: self.index, ..given.clone() };
         let session = Arc::new(session);
         self.state.sessions.insert(session.clone());
         self.touch_session(&session);

@@ -2,9 +2,10 @@
 
 use super::QueryScope;
 use crate::schema::State;
+use crate::tables::Placed;
 use lictor_types::query::{NodeServiceList, NodeServices};
 use lictor_types::{Node, NodeService, Reply, ServiceName, ServiceNode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Whether an instance has all the tags asked for, compared without letter case.
@@ -31,30 +32,51 @@ impl State {
         let mut rows = Vec::new();
         for placed in self.services.iter().filter(|placed| placed.service.address.parse() == Ok(address)) {
             if let Some(node) = self.nodes.get(&placed.node).filter(|node| scope.keeps(node)) {
-                rows.push(join(node, &placed.service));
+                rows.push(join(node, placed));
             }
         }
         Reply::ServiceNodes(rows)
     }
 
     pub(super) fn services_reply(&self, scope: &QueryScope) -> Reply {
-        let mut names: BTreeMap<ServiceName, BTreeSet<&str>> = BTreeMap::new();
+        let mut names: BTreeMap<ServiceName, Vec<String>> = BTreeMap::new();
+        // Instances of a name come in a run; only names that differ in letter case alternate within one.
+        let mut run: Option<&ServiceName> = None;
+        let mut tags: Vec<&str> = Vec::new();
+        let mut keep = |name: &ServiceName, tags: &mut Vec<&str>| {
+            tags.sort_unstable();
+            tags.dedup();
+            let all = names.entry(name.clone()).or_default();
+            let more = !all.is_empty();
+            all.extend(tags.drain(..).map(str::to_owned));
+            if more {
+                all.sort_unstable();
+                all.dedup();
+            }
+        };
         for placed in self.services.iter() {
             if !scope.node_meta.is_empty() && !self.nodes.get(&placed.node).is_some_and(|node| scope.keeps(node)) {
                 continue;
             }
-            let tags = names.entry(placed.service.service.clone()).or_default();
+            let name = &placed.service.service;
+            if let Some(before) = run.replace(name)
+                && before != name
+            {
+                keep(before, &mut tags);
+            }
             tags.extend(placed.service.tags.iter().map(String::as_str));
         }
-        let owned = |tags: BTreeSet<&str>| tags.into_iter().map(str::to_owned).collect();
-        Reply::Services(names.into_iter().map(|(name, tags)| (name, owned(tags))).collect())
+        if let Some(last) = run {
+            keep(last, &mut tags);
+        }
+        Reply::Services(names)
     }
 
     pub(super) fn service_nodes(&self, service: &str, tags: &[String], connect: bool, scope: &QueryScope) -> Reply {
         let mut rows = Vec::new();
-        self.each_instance(service, connect, |node, service| {
-            if has_tags(service, tags) && scope.keeps(node) {
-                rows.push(join(node, service));
+        self.each_instance(service, connect, |node, placed| {
+            if has_tags(&placed.service, tags) && scope.keeps(node) {
+                rows.push(join(node, placed));
             }
         });
         Reply::ServiceNodes(rows)
@@ -65,11 +87,11 @@ impl State {
         &'a self,
         service: &str,
         connect: bool,
-        mut with: impl FnMut(&'a std::sync::Arc<Node>, &'a std::sync::Arc<NodeService>),
+        mut with: impl FnMut(&'a std::sync::Arc<Node>, &'a Placed),
     ) {
-        let mut visit = |placed: &'a crate::tables::Placed| {
+        let mut visit = |placed: &'a Placed| {
             if let Some(node) = self.nodes.get(&placed.node) {
-                with(node, &placed.service);
+                with(node, placed);
             }
         };
         if connect {
@@ -96,10 +118,12 @@ impl State {
     }
 }
 
-fn join(node: &Node, service: &NodeService) -> ServiceNode {
+/// The node's name is the one that the instance was registered with, which may differ in letter case.
+fn join(node: &Node, placed: &Placed) -> ServiceNode {
+    let service = &placed.service;
     ServiceNode {
         id: node.id.clone(),
-        node: node.node.clone(),
+        node: placed.node.clone(),
         address: node.address.clone(),
         datacenter: node.datacenter.clone(),
         tagged_addresses: node.tagged_addresses.clone(),

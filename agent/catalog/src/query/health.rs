@@ -36,18 +36,27 @@ impl State {
         scope: &QueryScope,
     ) -> Reply {
         let mut rows = Vec::new();
-        self.each_instance(service, connect, |node, service| {
+        self.each_instance(service, connect, |node, placed| {
+            let service = &placed.service;
             if !has_tags(service, tags) || !scope.keeps(node) {
                 return;
             }
             let of_node = self.checks.of_instance(&node.node, "");
             let of_service = self.checks.of_instance(&node.node, &service.id);
             let checks: Vec<Arc<HealthCheck>> = of_node.chain(of_service).cloned().collect();
-            let good = |check: &Arc<HealthCheck>| worst.is_none_or(|worst| check.status <= worst);
-            if checks.iter().all(good) {
-                rows.push(CheckServiceNode { node: node.clone(), service: service.clone(), checks });
-            }
+            rows.push(CheckServiceNode { node: node.clone(), service: service.clone(), checks });
         });
+        if let Some(worst) = worst {
+            // The last row takes the place of one that is left out: the order that Consul's clients see.
+            let mut at = 0;
+            while let Some(row) = rows.get(at) {
+                if row.checks.iter().all(|check| check.status <= worst) {
+                    at += 1;
+                } else {
+                    rows.swap_remove(at);
+                }
+            }
+        }
         Reply::HealthService(rows)
     }
 }

@@ -86,6 +86,13 @@ fn health_and_state() {
     assert_eq!(pick(&bench.json(&worst(None)), &["Service", "ID"]), ["tw1", "tw2", "tw3"]);
     assert_eq!(pick(&bench.json(&worst(Some(HealthStatus::Passing))), &["Service", "ID"]), ["tw1"]);
     assert_eq!(pick(&bench.json(&worst(Some(HealthStatus::Warning))), &["Service", "ID"]), ["tw1", "tw2"]);
+    // One that is left out is replaced by the last, as in Consul.
+    let mut bench = bench;
+    bench.register(json!({"Node": "tn1", "Address": "10.0.1.1", "NodeMeta": {"rack": "r1", "os": "linux"},
+        "Checks": [{"CheckID": "y", "Name": "y", "Status": "critical", "ServiceID": "tw1"}]}));
+    bench.register(json!({"Node": "TN3", "Address": "10.0.1.1", "Checks": [{"CheckID": "b", "Name": "b", "Status": "passing"}]}));
+    assert_eq!(pick(&bench.json(&worst(Some(HealthStatus::Warning))), &["Service", "ID"]), ["tw3", "tw2"]);
+    let bench = sample();
     // Checks of the node come before those of the instance.
     assert_eq!(pick(&bench.json(&health("tw"))[0]["Checks"], &["CheckID"]), ["z", "y"]);
     assert_eq!(pick(&bench.json(&Query::ServiceChecks("tw".into())), &["CheckID"]), ["y", "x", "a"]);

@@ -24,14 +24,18 @@ impl Nodes {
         self.by_id.get(uuid_digits(id).as_str()).and_then(|name| self.rows.get(name))
     }
 
-    /// The one node whose name this is, or whose UUID begins with it; at least two digits, taken in pairs.
+    /// The one node whose name this is, or whose UUID begins with it; whole bytes only.
     pub(crate) fn find(&self, name_or_id: &str) -> Option<&Arc<Node>> {
         if let Some(node) = self.get(name_or_id) {
             return Some(node);
         }
         let even = resize(name_or_id);
         let digits = uuid_digits(even);
-        if digits.len() < 2 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) || even.matches('-').count() > 4 {
+        if digits.len() < 2
+            || digits.len() % 2 == 1
+            || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+            || even.matches('-').count() > 4
+        {
             return None;
         }
         let mut found = self
@@ -76,8 +80,7 @@ impl Nodes {
     }
 }
 
-/// Cuts what follows the last whole byte of a UUID's beginning: an odd digit is left out.
+/// The beginning of a UUID in an even number of characters, hyphens counted, as Consul cuts it.
 fn resize(text: &str) -> &str {
-    let digits = text.chars().filter(|c| *c != '-').count();
-    if digits % 2 == 0 { text } else { text.char_indices().next_back().map_or("", |(last, _)| &text[..last]) }
+    text.get(..text.len() - text.len() % 2).unwrap_or_default()
 }
