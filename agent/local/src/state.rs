@@ -29,6 +29,8 @@ pub struct ServiceEntry {
     pub local: Arc<LocalService>,
     /// What it was registered with, without its checks.
     pub definition: Arc<ServiceDefinition>,
+    /// Ids of the checks that came within its definition.
+    pub bundled: Vec<CheckId>,
     /// Whether another service brought it along and takes it away.
     pub sidecar: bool,
 }
@@ -180,15 +182,21 @@ impl State {
     pub fn add_service(&mut self, definition: &ServiceDefinition, sidecar: bool) -> bool {
         let id = definition.effective_id();
         let bare = ServiceDefinition { checks: Vec::new(), ..definition.clone() };
-        let old = self.services.get(&id);
-        if old.is_some_and(|old| *old.definition == bare && old.sidecar == sidecar) {
+        let bundled: Vec<CheckId> = canonical::service_checks(definition).into_iter().map(|check| check.id).collect();
+        let old = self.services.get_mut(&id);
+        if let Some(old) = old
+            && *old.definition == bare
+            && old.sidecar == sidecar
+        {
+            old.bundled = bundled;
             return false;
         }
+        let old = self.services.get(&id);
         let row = canonical::service(&bare);
         let same_row = old.is_some_and(|old| old.local.service == row);
         let renamed = old.is_some_and(|old| old.local.service.service != row.service);
         let local = LocalService { content_hash: canonical::content_hash(&row), service: row, origin: definition.origin.clone() };
-        self.services.insert(id.clone(), ServiceEntry { local: Arc::new(local), definition: Arc::new(bare), sidecar });
+        self.services.insert(id.clone(), ServiceEntry { local: Arc::new(local), definition: Arc::new(bare), bundled, sidecar });
         if self.gone_services.remove(&id).is_some() || !same_row {
             self.dirty_services.insert(id.clone());
         }

@@ -127,13 +127,18 @@ impl Inner {
         self.wake.notify_one();
     }
 
-    fn put_service(&self, definition: &ServiceDefinition, checks: &[CheckDefinition], replace: bool, is_sidecar: bool) {
+    fn put_service(&self, definition: &ServiceDefinition, checks: &[CheckDefinition], replace: Replace, is_sidecar: bool) {
         let id = definition.effective_id();
         let stale: Vec<CheckId> = {
             let mut state = self.state.lock();
+            let named = |check: &&CheckId| checks.iter().any(|new| new.id == **check);
+            let before: Vec<CheckId> = match replace {
+                Replace::Nothing => Vec::new(),
+                Replace::Bundled => state.services().get(&id).map(|entry| entry.bundled.clone()).unwrap_or_default(),
+                Replace::All => state.checks_of(&id).cloned().collect(),
+            };
             state.add_service(definition, is_sidecar);
-            let kept = |check: &&CheckId| replace && !checks.iter().any(|new| new.id == **check);
-            state.checks_of(&id).filter(kept).cloned().collect()
+            before.into_iter().filter(|check| !named(&check)).collect()
         };
         for check in &stale {
             self.drop_check(check);
@@ -144,9 +149,21 @@ impl Inner {
     }
 }
 
+/// Which checks of a service go when it is registered again and no longer names them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replace {
+    /// None.
+    Nothing,
+    /// Those that its definition brought along.
+    Bundled,
+    /// All, also those registered apart, and that for maintenance.
+    All,
+}
+
 impl LocalHandle {
     /// Registers a service with its checks. With `replace_existing_checks`, checks of the service that the definition does not
-    /// name go. A service that comes over the API is kept in the data directory before this returns.
+    /// name go: of a service from a file those that its definition brought along, of one from the API all, also those
+    /// registered apart. A service that comes over the API is kept in the data directory before this returns.
     pub fn register_service(&self, definition: &ServiceDefinition, replace_existing_checks: bool) -> Result<(), LocalError> {
         let inner = &*self.inner;
         let id = definition.effective_id();
@@ -180,9 +197,14 @@ impl LocalHandle {
                 Origin::File { .. } => forgotten(&id, persist.remove_service(&id)),
             }
         }
-        inner.put_service(definition, &checks, replace_existing_checks, false);
+        let replace = match (&definition.origin, replace_existing_checks) {
+            (_, false) => Replace::Nothing,
+            (Origin::Api, true) => Replace::All,
+            (Origin::File { .. }, true) => Replace::Bundled,
+        };
+        inner.put_service(definition, &checks, replace, false);
         if let Some(sidecar) = &sidecar {
-            inner.put_service(sidecar, &sidecar_checks, true, true);
+            inner.put_service(sidecar, &sidecar_checks, Replace::Bundled, true);
         }
         inner.announce();
         Ok(())

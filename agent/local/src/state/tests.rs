@@ -221,14 +221,14 @@ async fn a_full_sync_finds_every_difference() {
     let remote_check = HealthCheck { service_tags: vec!["old".into()], ..state.checks()["c"].local.check.clone() };
     let indexed = NodeService { create_index: lictor_types::Index(3), ..remote_web.clone() };
 
-    state.compare(Some(&node()), &rows(&[indexed.clone()]), &[Arc::new(remote_check.clone())]);
+    state.compare(Some(&node()), &rows(std::slice::from_ref(&indexed)), &[Arc::new(remote_check.clone())]);
     assert!(!state.has_changes(), "the catalog has it already");
 
     state.compare(None, &BTreeMap::new(), &[]);
     assert_eq!(pushed(&mut state), ["node []", "web:80[c=critical]"]);
 
     let moved = Node { address: "10.0.0.1".into(), ..node() };
-    state.compare(Some(&moved), &rows(&[indexed.clone()]), &[Arc::new(remote_check.clone())]);
+    state.compare(Some(&moved), &rows(std::slice::from_ref(&indexed)), &[Arc::new(remote_check.clone())]);
     assert_eq!(pushed(&mut state), ["node []"]);
 
     let changed = NodeService { port: 9, ..indexed.clone() };
