@@ -49,12 +49,13 @@ impl Writer {
         if given.session.is_empty() {
             return Outcome::Refused("missing session".to_owned());
         }
-        let Some(session) = self.state.sessions.get(&given.session).map(|session| session.id.clone()) else {
-            return Outcome::Refused(format!("invalid session {:?}", given.session));
-        };
+        // Asked before whether the session exists, as Consul's leader does.
         if self.state.kv.is_delayed(&given.key, now_unix_ms) {
             return Outcome::Decided(false);
         }
+        let Some(session) = self.state.sessions.get(&given.session).map(|session| session.id.clone()) else {
+            return Outcome::Refused(format!("invalid session {:?}", given.session));
+        };
         let lock_index = match existing {
             Some(entry) if entry.session == session => entry.lock_index,
             Some(entry) if !entry.session.is_empty() => return Outcome::Decided(false),

@@ -5,6 +5,7 @@ use super::{DEPTH_MAX, MAGIC, RECORD_BYTES_MAX, VERSION};
 use crate::error::SnapshotError;
 use crate::schema::State;
 use crate::watch::Hub;
+use lictor_types::NodeName;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::io::{BufReader, Read};
@@ -86,15 +87,31 @@ impl<R: Read> Source<R> {
 fn insert(state: &mut State, row: Row) {
     match row {
         Row::Node(node) => state.nodes.insert(Arc::new(node)),
-        Row::Service(node, service) => state.services.insert(&node, Arc::new(service)),
+        Row::Service(node, service) => {
+            let node = shared_name(state, node);
+            state.services.insert(&node, Arc::new(service));
+        }
         Row::ServiceIndex(name, index) => state.services.bump_name(&name, index),
-        Row::Check(check) => state.checks.insert(Arc::new(check)),
+        Row::Check(mut check) => {
+            check.node = shared_name(state, check.node);
+            if let Some(service) = state.services.get(&check.node, &check.service_id)
+                && service.service == check.service_name
+            {
+                check.service_name = service.service.clone();
+            }
+            state.checks.insert(Arc::new(check));
+        }
         Row::Entry(entry) => state.kv.insert(Arc::new(entry)),
         Row::Tombstone(key, index) => state.kv.bury(&key, index),
         Row::LockDelay(key, until) => state.kv.set_delay(&key, until),
         Row::Session(session) => state.sessions.insert(Arc::new(session)),
         Row::Coordinate(row) => state.coordinates.insert(Arc::new(row)),
     }
+}
+
+/// A node's name in the memory of the node's row, which comes first.
+fn shared_name(state: &State, name: NodeName) -> NodeName {
+    state.nodes.get(&name).map(|node| &node.node).filter(|known| **known == name).cloned().unwrap_or(name)
 }
 
 /// Reads a whole snapshot.
