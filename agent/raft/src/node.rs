@@ -20,6 +20,7 @@ use lictor_rpc::ClusterError;
 use lictor_types::{Command, Index, Outcome};
 use openraft::{Config, Raft, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
+use snapshots::Snapshots;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub struct RaftNode {
     address: String,
     raft: Raft<TypeConfig, Machine>,
     machine: Machine,
+    snapshots: Snapshots,
     log: LogStore,
     storage: Arc<dyn Storage>,
     queue: mpsc::Sender<Waiting>,
@@ -142,7 +144,8 @@ impl RaftNode {
             id,
             address: settings.address.clone(),
             raft: raft.clone(),
-            machine: machine.clone(),
+            snapshots: Snapshots::new(raft.clone(), machine.clone(), (snapshot_index > 0).then_some(snapshot_index)),
+            machine,
             read_only: log.read_only(),
             log: log.clone(),
             storage,
@@ -155,7 +158,7 @@ impl RaftNode {
         let batcher = Batcher { raft: raft.clone(), queue: proposals, read_only: log.read_only(), shutdown: shutdown.clone() };
         shutdown.spawn(batcher.run());
         shutdown.spawn(leadership::follow(Arc::downgrade(&node), raft.clone(), shutdown.clone()));
-        shutdown.spawn(snapshots::keep(raft.clone(), machine, log.clone(), settings.snapshot_threshold, shutdown.clone()));
+        shutdown.spawn(node.snapshots.clone().keep(log.clone(), settings.snapshot_threshold, shutdown.clone()));
         if pristine {
             if settings.bootstrap {
                 let members = BTreeMap::from([(id, Peer { address: settings.address })]);
@@ -275,7 +278,7 @@ impl RaftNode {
 
     /// Takes a snapshot now and shortens the log; answers whether there was something to take.
     pub async fn snapshot(&self) -> Result<bool, ClusterError> {
-        match snapshots::take(&self.raft, &self.machine).await {
+        match self.snapshots.take().await {
             Ok(taken) => Ok(taken.is_some()),
             Err(error) => Err(ClusterError::ReadOnly(error.to_string())),
         }

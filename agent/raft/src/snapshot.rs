@@ -135,19 +135,21 @@ impl SnapshotFiles {
         let fail = |detail: String| RaftError::Snapshot { path: self.directory.clone(), detail };
         let mut problem = None;
         for path in self.list().map_err(|e| fail(e.to_string()))?.into_iter().rev() {
-            let loaded = Self::load(&path).and_then(|(meta, state)| match (meta.last_log_id.map(|id| id.index()), purged) {
-                (Some(has), Some(needs)) if has < needs => {
-                    Err(invalid(format!("it ends at {has}, the log begins at {}", needs + 1)))
-                }
-                _ => Ok((meta, state)),
-            });
-            match loaded {
-                Ok((meta, state)) => return Ok(Some((meta, state, path))),
+            let (meta, state) = match Self::load(&path) {
+                Ok(loaded) => loaded,
                 Err(error) => {
-                    let event = SnapshotSkipped { file: path.display().to_string(), error: error.to_string() };
                     problem.get_or_insert_with(|| format!("{}: {error}", path.display()));
-                    event.emit();
+                    SnapshotSkipped { file: path.display().to_string(), error: error.to_string() }.emit();
+                    // Under another name it no longer counts as one of those that are kept. If that fails, it is met again.
+                    drop(std::fs::rename(&path, path.with_extension("damaged")));
+                    continue;
                 }
+            };
+            match (meta.last_log_id.map(|id| id.index()), purged) {
+                (Some(has), Some(needs)) if has < needs => {
+                    problem.get_or_insert_with(|| format!("{} ends at {has}, the log begins at {}", path.display(), needs + 1));
+                }
+                _ => return Ok(Some((meta, state, path))),
             }
         }
         match (problem, purged) {

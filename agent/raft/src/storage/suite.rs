@@ -1,6 +1,6 @@
 //! What every store must do: one suite for fjall and for memory.
 
-use super::{Change, FjallStorage, MemStorage, Storage};
+use super::{Change, FjallStorage, MemStorage, Storage, StorageError};
 use crate::codec;
 use crate::log::LogStore;
 use crate::machine::Machine;
@@ -149,4 +149,80 @@ async fn openrafts_suite_passes_on_fjall() {
         (Some(directory), storage as Arc<dyn Storage>)
     };
     Suite::test_all(Builder(build)).await.unwrap();
+}
+
+/// The journal under a store, and where what was written into it ends (the rest is room).
+fn journal(directory: &std::path::Path) -> (std::path::PathBuf, Vec<u8>) {
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "jnl") {
+                let mut bytes = std::fs::read(&path).unwrap();
+                bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1));
+                return (path, bytes);
+            }
+        }
+    }
+    panic!("no journal");
+}
+
+fn written(directory: &std::path::Path, entries: u64) {
+    let store = FjallStorage::open(directory).unwrap();
+    for index in 0..entries {
+        store.write(&[append(1, index)]).unwrap();
+        store.sync().unwrap();
+    }
+}
+
+#[test]
+fn a_torn_last_record_is_put_back() {
+    for cut in [1, 7, 30] {
+        let directory = tempfile::tempdir().unwrap();
+        written(directory.path(), 50);
+        let (path, bytes) = journal(directory.path());
+        std::fs::write(&path, &bytes[..bytes.len() - cut]).unwrap();
+        let store = FjallStorage::open(directory.path()).unwrap();
+        assert_eq!(held(&store), (0..50).collect::<Vec<_>>(), "cut {cut}");
+        store.write(&[append(1, 50)]).unwrap();
+        store.sync().unwrap();
+        drop(store);
+        assert_eq!(held(&FjallStorage::open(directory.path()).unwrap()).len(), 51);
+    }
+}
+
+#[test]
+fn a_log_that_lost_more_than_that_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    written(directory.path(), 200);
+    let (path, bytes) = journal(directory.path());
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let Err(StorageError::Shortened { found, acknowledged: 199, .. }) = FjallStorage::open(directory.path()) else { panic!() };
+    assert!(found < 150, "{found}");
+}
+
+#[test]
+fn no_flipped_byte_loses_anything_unnoticed() {
+    let source = tempfile::tempdir().unwrap();
+    written(source.path(), 40);
+    let (path, bytes) = journal(source.path());
+    let name = path.strip_prefix(source.path()).unwrap();
+    let mark = std::fs::read(source.path().join("log.mark")).unwrap();
+    let (mut refused, mut whole) = (0, 0);
+    for at in (0..bytes.len()).step_by(bytes.len() / 40) {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 0x10;
+        std::fs::write(source.path().join(name), &flipped).unwrap();
+        std::fs::write(source.path().join("log.mark"), &mark).unwrap();
+        match FjallStorage::open(source.path()) {
+            Ok(store) => {
+                assert_eq!(held(&store), (0..40).collect::<Vec<_>>(), "byte {at}");
+                whole += 1;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 30, "{refused} refused, {whole} whole");
 }
