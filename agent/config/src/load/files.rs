@@ -1,0 +1,144 @@
+//! Files as they were read last: a file that has not changed is neither read nor parsed again.
+
+use crate::fragment::{self, BadSource, Fragment};
+use crate::sources::{FileSource, problem};
+use crate::syntax::FILE_SIZE_MAX;
+use lictor_net::clock;
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
+use std::fs::Metadata;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A change so shortly after another may leave the same time behind.
+const RACY: Duration = Duration::from_secs(2);
+
+/// What tells whether a file is still the one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        }
+    }
+
+    /// Whether the file changed so lately that its times prove nothing.
+    fn is_racy(&self, wall: Duration) -> bool {
+        let changed = Duration::from_secs(u64::try_from(self.changed.0).unwrap_or(0));
+        changed + RACY >= wall
+    }
+}
+
+/// A file as read last.
+#[derive(Debug)]
+pub(super) struct FileState {
+    stamp: Option<Stamp>,
+    pub(super) outcome: Result<Arc<Fragment>, BadSource>,
+    pub(super) sha256: String,
+    /// What was in effect when the file was good for the last time.
+    pub(super) last_good: Option<Arc<Fragment>>,
+    pub(super) last_sha256: String,
+}
+
+/// All files.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    states: HashMap<PathBuf, FileState>,
+    #[cfg(test)]
+    pub(super) parsed: usize,
+}
+
+impl Files {
+    /// Looks at a file again.
+    pub(super) fn refresh(&mut self, source: &FileSource) -> &FileState {
+        let state = self.states.entry(source.path.clone()).or_insert_with(|| FileState {
+            stamp: None,
+            outcome: Err(BadSource::default()),
+            sha256: String::new(),
+            last_good: None,
+            last_sha256: String::new(),
+        });
+        let wall = clock::wall();
+        let (stamp, bytes) = match read(&source.path, state.stamp.as_ref(), wall) {
+            Ok(None) => return state,
+            Ok(Some(read)) => read,
+            Err(message) => {
+                state.stamp = None;
+                state.sha256 = String::new();
+                state.outcome = Err(BadSource { problems: vec![problem(&source.path, &message, "")], sets_options: false });
+                return state;
+            }
+        };
+        let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        state.stamp = Some(stamp);
+        if state.sha256 == sha256 {
+            return state;
+        }
+        state.sha256 = sha256;
+        // Back to what was good: the very same definitions, so that nothing counts as changed.
+        if let Some(good) = state.last_good.as_ref().filter(|_| state.last_sha256 == state.sha256) {
+            state.outcome = Ok(good.clone());
+            return state;
+        }
+        #[cfg(test)]
+        {
+            self.parsed += 1;
+        }
+        state.outcome = fragment::read(&source.path.display().to_string(), &bytes, source.format).map(Arc::new);
+        state
+    }
+
+    /// A file whose content is in effect as a whole.
+    pub(super) fn is_good(&mut self, path: &Path) {
+        if let Some(state) = self.states.get_mut(path)
+            && let Ok(fragment) = &state.outcome
+        {
+            state.last_good = Some(fragment.clone());
+            state.last_sha256.clone_from(&state.sha256);
+        }
+    }
+
+    /// Forgets the files that are gone.
+    pub(super) fn retain<'p>(&mut self, paths: impl Iterator<Item = &'p PathBuf>) {
+        let keep: HashSet<&PathBuf> = paths.collect();
+        self.states.retain(|path, _| keep.contains(path));
+    }
+
+    /// The paths known.
+    pub(super) fn known(&self) -> impl Iterator<Item = &PathBuf> {
+        self.states.keys()
+    }
+}
+
+/// The content of a file, unless it is still the one of `known`.
+fn read(path: &Path, known: Option<&Stamp>, wall: Duration) -> Result<Option<(Stamp, Vec<u8>)>, String> {
+    let describe = |error: std::io::Error| format!("cannot be read: {error}");
+    let meta = std::fs::metadata(path).map_err(describe)?;
+    if !meta.is_file() {
+        return Err("is no regular file".to_owned());
+    }
+    let stamp = Stamp::of(&meta);
+    if known == Some(&stamp) && !stamp.is_racy(wall) {
+        return Ok(None);
+    }
+    let limit = FILE_SIZE_MAX as u64 + 1;
+    let file = std::fs::File::open(path).map_err(describe)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(limit)).unwrap_or(0));
+    file.take(limit).read_to_end(&mut bytes).map_err(describe)?;
+    Ok(Some((stamp, bytes)))
+}

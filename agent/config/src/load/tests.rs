@@ -1,0 +1,314 @@
+use super::*;
+use crate::diff::ConfigDiff;
+use crate::runtime::ListenAddress;
+use serde_json::json;
+use std::fs;
+use std::time::Duration;
+
+fn loader(args: &[&str]) -> Loader {
+    Loader::new(Sources::from_args(args.iter().map(ToString::to_string)).unwrap())
+}
+
+fn in_dir(dir: &Path) -> Loader {
+    loader(&["-dev", "-node", "n1", "-config-dir", dir.to_str().unwrap()])
+}
+
+fn names(loaded: &Loaded) -> Vec<String> {
+    loaded.services.iter().map(|s| format!("{}:{}", s.effective_id(), s.port)).collect()
+}
+
+fn failure(args: &[&str]) -> String {
+    loader(args).load().unwrap_err().to_string()
+}
+
+#[test]
+fn a_dev_agent_has_its_defaults() {
+    let loaded = loader(&["-dev"]).load().unwrap();
+    let c = &loaded.config;
+    assert!(c.dev && c.server && c.bootstrap && c.data_dir.is_none() && c.skip_leave_on_interrupt && !c.leave_on_terminate);
+    assert_eq!((c.datacenter.as_str(), c.dns.domain.as_str(), c.log.level.as_str()), ("dc1", "consul.", "DEBUG"));
+    assert_eq!(c.listeners.http, [ListenAddress::Tcp("127.0.0.1:8500".parse().unwrap())]);
+    assert_eq!(c.listeners.dns, ["127.0.0.1:8600".parse().unwrap()]);
+    assert_eq!(c.listeners.serf_wan, Some("127.0.0.1:8302".parse().unwrap()));
+    assert!(c.listeners.https.is_empty());
+    assert_eq!(c.network.tagged_addresses.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["lan=127.0.0.1", "lan_ipv4=127.0.0.1", "wan=127.0.0.1", "wan_ipv4=127.0.0.1"]);
+    assert_eq!((c.raft.multiplier, c.cluster.gossip_lan.interval), (1, Duration::from_millis(100)));
+    assert_eq!(c.checks.update_interval, Duration::from_secs(300));
+    assert_eq!(c.max_query_time, Duration::from_secs(600));
+    assert!(!c.node_name.is_empty());
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn what_the_reference_takes_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("00-base.json"), r#"{"node_name":"n1","node_id":"AAAAAAAA-0000-4000-8000-00000000000a","bind_addr":"127.0.0.1","client_addr":"127.0.0.1","ports":{"http":1,"dns":2,"https":8501,"grpc":-1,"server":4,"serf_lan":5,"serf_wan":6},"disable_update_check":true,"segments":null,"addresses":{}, "node_meta":{"rack":"r7"},"translate_wan_addrs":true,"advertise_addr_wan":"127.0.0.9"}"#).unwrap();
+    fs::write(dir.path().join("empty.json"), "").unwrap();
+    fs::write(dir.path().join("x.hcl"), "addresses { http = \"unix:///tmp/x.sock 127.0.0.2\" }\nrecursors = [\"1.1.1.1\", \"[::1]:54\"]\ndns_config { service_ttl { \"*\" = \"5s\" web = \"1s\" } NodeTTL = \"2s\" }\nperformance { raft_multiplier = 3 }").unwrap();
+    fs::write(dir.path().join("y.toml"), "recursors = [\"8.8.8.8\"]\n[http_config.response_headers]\nX-A = \"b\"\n[performance]\nraft_multiplier = 2\n").unwrap();
+    fs::write(dir.path().join("ignored.txt"), "this is not read {").unwrap();
+    fs::create_dir(dir.path().join("sub.hcl")).unwrap();
+    let mut loader = loader(&["-dev", "-recursor=9.9.9.9", "-config-dir", dir.path().to_str().unwrap(), "-datacenter=DC9", "-hcl", "log_level = \"warn\""]);
+    let loaded = loader.load().unwrap();
+    let c = &loaded.config;
+    assert_eq!(c.node_id, "aaaaaaaa-0000-4000-8000-00000000000a");
+    assert_eq!(c.listeners.http.iter().map(ToString::to_string).collect::<Vec<_>>(), ["unix:///tmp/x.sock", "127.0.0.2:1"]);
+    assert_eq!(c.listeners.https.len(), 1);
+    assert_eq!(c.dns.recursors, ["9.9.9.9:53", "1.1.1.1:53", "[::1]:54", "8.8.8.8:53"]);
+    assert_eq!(c.dns.service_ttl["web"], Duration::from_secs(1));
+    assert_eq!(c.dns.node_ttl, Duration::from_secs(2));
+    assert_eq!((c.raft.multiplier, c.datacenter.as_str(), c.log.level.as_str()), (2, "dc9", "WARN"));
+    assert_eq!(c.http.response_headers["X-A"], "b");
+    assert_eq!(c.network.tagged_addresses["wan"], "127.0.0.9");
+    assert_eq!(loaded.sources.len(), 4);
+    assert!(loaded.problems.is_empty());
+}
+
+/// Sentences of Consul 1.8.7, each seen from it.
+#[test]
+fn problems_are_told_in_the_words_users_know() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = format!("-data-dir={}", dir.path().display());
+    for (text, expect) in [
+        ("bootstrap=true", "'bootstrap = true' requires 'server = true'"),
+        ("bootstrap_expect=-1", "bootstrap_expect cannot be -1. Must be greater than or equal to zero"),
+        ("bootstrap_expect=3", "'bootstrap_expect > 0' requires 'server = true'"),
+        ("server=true bootstrap=true bootstrap_expect=3", "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive"),
+        ("check_output_max_size=0", "check_output_max_size must be positive, to discard check output use the discard_check_output flag"),
+        ("datacenter=\"\"", "datacenter cannot be empty"),
+        ("datacenter=\"a b\"", "datacenter cannot be \"a b\". Please use only [a-z0-9-_]"),
+        ("bind_addr=\"1.1.1.1 2.2.2.2\"", "bind_addr cannot contain multiple addresses. Use 'addresses.{dns,http,https}' instead."),
+        ("bind_addr=\"x\"", "bind_addr: invalid ip address: x"),
+        ("advertise_addr=\"0.0.0.0\"", "Advertise address cannot be 0.0.0.0, :: or [::]"),
+        ("advertise_addr=\"foo.bar\"", "advertise_addr: invalid ip address: foo.bar"),
+        ("advertise_addr_wan=\"0.0.0.0\"", "Advertise WAN address cannot be 0.0.0.0, :: or [::]"),
+        ("client_addr=\"unix:///x\"", "client_addr cannot be a unix socket"),
+        ("client_addr=\"foo\"", "client_addr: invalid ip address: foo"),
+        ("addresses { dns=\"unix:///tmp/x\" }", "DNS address cannot be a unix socket"),
+        ("addresses { http=\"nope\" }", "addresses.http: invalid ip address: nope"),
+        ("ports { http=70000 }", "ports.http: invalid port: 70000"),
+        ("ports { http=8600 }", "HTTP address 127.0.0.1:8600 already configured for DNS"),
+        ("performance { raft_multiplier=11 }", "performance.raft_multiplier cannot be 11. Must be between 1 and 10"),
+        ("encrypt=\"x\"", "encrypt has invalid key: illegal base64 data"),
+        ("node_meta { \"a b\"=\"x\" }", "node_meta invalid: Couldn't load metadata pair ('a b', 'x'): Key contains invalid characters"),
+        ("dns_config { udp_answer_limit=-1 }", "dns_config.udp_answer_limit cannot be -1. Must be greater than or equal to zero"),
+        ("dns_config { node_ttl=\"x\" }", "dns_config.node_ttl: invalid duration: \"x\": time: invalid duration \"x\""),
+        ("recursors=[\"0.0.0.0\"]", "DNS recursor address cannot be 0.0.0.0, :: or [::]"),
+        ("http_config { allow_write_http_from=[\"x\"] }", "allow_write_http_from: invalid cidr: x"),
+        ("segment=\"x\"", "\"segment\" is refused: Network segments are not supported"),
+        ("acl { enabled = true }", "\"acl.enabled\" is refused: ACLs are not built yet"),
+        ("acl_datacenter = \"dc1\"", "\"acl_datacenter\" is refused: ACLs are not built yet"),
+        ("verify_incoming = true", "\"verify_incoming\" is refused"),
+        ("log_level = \"loud\"", "Invalid log level: loud. Valid log levels are: [TRACE DEBUG INFO WARN ERR]"),
+        ("node_id = \"x\"", "specified NodeID is invalid"),
+        ("nonsense = 1", "invalid config key nonsense"),
+        ("servre = true", "did you mean \"server\"?"),
+        ("ports { htpp = 1 }", "invalid config key ports.htpp (did you mean \"http\"?)"),
+        ("data_dir = \"/etc/hostname\"", "data_dir \"/etc/hostname\" is not a directory"),
+        ("server = 5", "server: expected true or false, found the number 5"),
+    ] {
+        let got = failure(&[&data, "-hcl", "bind_addr = \"127.0.0.1\"", "-hcl", text]);
+        assert!(got.contains(expect), "{text}: {got}");
+    }
+    assert!(failure(&["-bind=127.0.0.1"]).contains("data_dir cannot be empty"));
+    assert!(failure(&["-dev", "-bootstrap-expect=1"]).contains("'bootstrap_expect > 0' not allowed in dev mode"));
+    assert!(failure(&["-dev", "-config-file=/nonexistent/none.json"]).contains("none.json"));
+    assert!(failure(&["-dev", "-config-dir=/nonexistent/none"]).contains("/nonexistent/none"));
+    // All at once.
+    let all = failure(&["-hcl", "datacenter = \"a b\" log_level = \"x\" bind_addr = \"y\" performance { raft_multiplier = 0 }"]);
+    assert_eq!(all.lines().count(), 5, "{all}");
+    // Places.
+    let file = dir.path().join("a.hcl");
+    fs::write(&file, "log_level = \"INFO\"\n\nports {\n  http = 8600\n}\n").unwrap();
+    let got = failure(&["-dev", "-config-file", file.to_str().unwrap()]);
+    assert!(got.ends_with("a.hcl:4:3: HTTP address 127.0.0.1:8600 already configured for DNS"), "{got}");
+}
+
+#[test]
+fn options_without_effect_are_named() {
+    let warnings = |text: &str| {
+        let loaded = loader(&["-dev", "-hcl", text]).load().unwrap();
+        loaded.warnings.into_iter().map(|w| w.message).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("retry_join = [\"10.0.0.1\"]"), ["\"retry_join\" has no effect yet"]);
+    assert_eq!(warnings("acl { enabled = false default_policy = \"allow\" } verify_outgoing = false"), Vec::<String>::new());
+    assert_eq!(warnings("acl_token = \"x\""), ["The 'acl_token' field is deprecated and has no effect"]);
+    assert_eq!(warnings("encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\""), ["\"encrypt\" has no effect yet"]);
+    assert_eq!(warnings("encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\"").len(), 1);
+    assert!(!format!("{:?}", loader(&["-dev", "-encrypt=MDEyMzQ1Njc4OWFiY2RlZg=="]).load().unwrap().config.cluster).contains("MDEy"));
+}
+
+#[test]
+fn a_broken_file_keeps_its_last_good_definitions() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("a.hcl", "service { name = \"a\" port = 1 }");
+    write("b.toml", "[[services]]\nname = \"b\"\nport = 2\n");
+    write("c.json", "{\"services\": [{\"name\": \"c\", \"port\": 3}, {\"name\": \"c2\"}]}");
+    let mut loader = in_dir(dir.path());
+    let start = loader.load().unwrap();
+    assert_eq!(names(&start), ["a:1", "b:2", "c:3", "c2:0"]);
+    assert_eq!(start.services[1].origin, lictor_types::Origin::File { path: dir.path().join("b.toml").display().to_string(), line: 1 });
+    // Broken in every way, beside a good change.
+    for (bad, line, text) in [
+        ("service { name = \"b\" port = ", 1, "not TOML"),
+        ("[[services]]\nname = \"b\"\nport = \"many\"\n", 3, "expected a whole number"),
+        ("[[services]]\nname = \"b\"\nprot = 2\n", 3, "invalid config key"),
+        ("[[services]]\nname = \"b\"\n[[services]]\nname = \"b\"\n", 3, "defined twice"),
+        ("[[services]]\nname = \"a\"\n", 1, "already defined in"),
+        ("[[services]]\nport = 2\n", 1, "Missing service name"),
+        ("[[services]]\nname = \"b\"\n[services.check]\nhttp = \"http://x\"\n", 3, "interval is missing"),
+        ("[[services]]\nname = \"b\"\n[services.check]\nargs = [\"true\"]\ninterval = \"1s\"\n", 1, "Scripts are disabled"),
+        ("log_level = \"loud\"\n[[services]]\nname = \"b\"\nport = 2\n", 1, "Invalid log level"),
+    ] {
+        write("b.toml", bad);
+        write("a.hcl", &format!("service {{ name = \"a\" port = 7 tags = [{text:?}] }}"));
+        let loaded = loader.load().unwrap();
+        assert_eq!(names(&loaded), ["a:7", "b:2", "c:3", "c2:0"], "{text}");
+        assert_eq!(loaded.sources[1].state, "quarantined");
+        assert_eq!(loaded.problems.len(), 1, "{:?}", loaded.problems);
+        let problem = &loaded.problems[0];
+        assert!(problem.file.ends_with("b.toml") && problem.line == line, "{text}: {problem}");
+        assert!(text == "not TOML" || problem.message.contains(text), "{text}: {problem}");
+        assert_eq!(loaded.sources[0].state, "loaded");
+    }
+    // Mended.
+    write("b.toml", "[[services]]\nname = \"b\"\nport = 22\n");
+    let loaded = loader.load().unwrap();
+    assert_eq!(names(&loaded), ["a:7", "b:22", "c:3", "c2:0"]);
+    assert!(loaded.problems.is_empty());
+    assert_eq!(loaded.sources[1].state, "loaded");
+    // Unreadable: a directory in its place is no file, a link to nothing cannot be read.
+    fs::remove_file(dir.path().join("b.toml")).unwrap();
+    std::os::unix::fs::symlink("/nonexistent", dir.path().join("b.toml")).unwrap();
+    let loaded = loader.load().unwrap();
+    assert_eq!(names(&loaded), ["a:7", "b:22", "c:3", "c2:0"]);
+    assert!(loaded.problems[0].message.contains("cannot be read"));
+    // Deleted: gone.
+    fs::remove_file(dir.path().join("b.toml")).unwrap();
+    assert_eq!(names(&loader.load().unwrap()), ["a:7", "c:3", "c2:0"]);
+}
+
+#[test]
+fn at_the_start_bad_definitions_are_quarantined_and_bad_options_are_fatal() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("good.hcl", "service { name = \"good\" }");
+    write("bad.hcl", "service { name = \"bad\" port = \n");
+    write("worse.json", "{\"service\": {\"nmae\": \"x\"}}");
+    write("binary.hcl", "\u{0}\u{1}\u{2}");
+    let loaded = in_dir(dir.path()).load().unwrap();
+    assert_eq!(names(&loaded), ["good:0"]);
+    assert_eq!(loaded.problems.len(), 3, "{:?}", loaded.problems);
+    for (text, expect) in [
+        ("server = true\nports {", "the \"{\" of line 2 is not closed"),
+        ("{\"data_dir\": \"/x\"", "expected a key"),
+        ("datacenter = \"a b\"", "datacenter cannot be"),
+        ("nonsense = 1\nlog_level = \"INFO\"", "invalid config key nonsense"),
+    ] {
+        write("agent.hcl", text);
+        let got = in_dir(dir.path()).load().unwrap_err();
+        assert!(got.problems.iter().any(|p| p.file.ends_with("agent.hcl")), "{text} ({expect}): {got}");
+    }
+}
+
+#[test]
+fn who_has_an_id_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("m.hcl", "service { name = \"x\" port = 1 }\ncheck { name = \"k\" ttl = \"1s\" }");
+    let mut loader = in_dir(dir.path());
+    loader.load().unwrap();
+    write("a.hcl", "service { id = \"x\" name = \"y\" port = 2 }");
+    write("z.hcl", "check { id = \"k\" ttl = \"2s\" }");
+    let loaded = loader.load().unwrap();
+    assert_eq!(names(&loaded), ["x:1"]);
+    let told: Vec<String> = loaded.problems.iter().map(|p| format!("{} {}", p.file.rsplit('/').next().unwrap(), p.message.contains("m.hcl"))).collect();
+    assert_eq!(told, ["a.hcl true", "z.hcl true"]);
+    fs::remove_file(dir.path().join("m.hcl")).unwrap();
+    let loaded = loader.load().unwrap();
+    assert_eq!(names(&loaded), ["x:2"]);
+    assert!(loaded.problems.is_empty());
+    // At the start the first in the order of the files.
+    write("m.hcl", "service { name = \"x\" port = 1 }");
+    let loaded = in_dir(dir.path()).load().unwrap();
+    assert_eq!(names(&loaded), ["x:2"]);
+}
+
+#[test]
+fn nothing_is_parsed_twice_and_no_change_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    for index in 0..200 {
+        fs::write(dir.path().join(format!("{index:03}.hcl")), format!("service {{ name = \"s{index}\" port = {index} }}")).unwrap();
+    }
+    let mut loader = in_dir(dir.path());
+    let first = loader.load().unwrap();
+    assert_eq!(loader.files.parsed, 200);
+    for index in 0..200 {
+        let path = dir.path().join(format!("{index:03}.hcl"));
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let second = loader.load().unwrap();
+    assert_eq!(loader.files.parsed, 200);
+    let diff = ConfigDiff::between(&first, &second);
+    assert!(diff.is_empty() && diff.unchanged == 200, "{diff:?}");
+    assert!(Arc::ptr_eq(&first.config, &second.config));
+    // A blank line more is no change either, though the place moved; another port is.
+    fs::write(dir.path().join("000.hcl"), "\nservice { id = \"s0\" name = \"s0\" port = 0 }").unwrap();
+    fs::write(dir.path().join("001.hcl"), "service { name = \"s1\" port = 99 }").unwrap();
+    fs::remove_file(dir.path().join("002.hcl")).unwrap();
+    fs::write(dir.path().join("new.hcl"), "check { name = \"n\" ttl = \"9s\" }\nnode_meta { a = \"b\" }\ndatacenter = \"dc2\"").unwrap();
+    let third = loader.load().unwrap();
+    let diff = ConfigDiff::between(&second, &third);
+    assert_eq!((diff.unchanged, diff.services_moved.len()), (198, 1));
+    let report = diff.report(&third);
+    let told: Vec<String> = report.applied.iter().map(|c| format!("{} {} {}", c.action, c.kind, c.id)).collect();
+    assert_eq!(told, ["changed service s1", "removed service s2", "added check n", "changed option node_meta"]);
+    assert_eq!(report.restart_required.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["datacenter"]);
+    assert_eq!(third.config.options["node_meta"], json!({"a": "b"}));
+}
+
+#[test]
+fn plugins_are_declared() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("p.hcl"),
+        "plugin \"redis\" {\n path = \"/x.wasm\"\n allow = [\"tcp:127.0.0.1:6379\"]\n limits { memory_bytes_max = 1024 deadline = \"2s\" }\n}\nplugin \"b\" {}\nservice { name = \"r\" check { plugin = \"redis\" config { address = \"x\" } interval = \"5s\" } }",
+    )
+    .unwrap();
+    let loaded = in_dir(dir.path()).load().unwrap();
+    let plugin = &loaded.config.plugins.entries["redis"];
+    assert_eq!((plugin.path.as_str(), plugin.limits.memory_bytes_max, plugin.limits.deadline), ("/x.wasm", Some(1024), Some(Duration::from_secs(2))));
+    assert_eq!(loaded.config.plugins.entries.len(), 2);
+    assert_eq!(ConfigDiff::first(&loaded).plugins.len(), 2);
+}
+
+#[test]
+fn a_vanished_directory_takes_its_definitions_along_and_an_unreadable_one_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = dir.path().join("config.d");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("a.hcl"), "service { name = \"a\" }").unwrap();
+    let mut loader = in_dir(&inner);
+    loader.load().unwrap();
+    fs::remove_dir_all(&inner).unwrap();
+    let loaded = loader.load().unwrap();
+    assert!(loaded.services.is_empty());
+    assert_eq!(loaded.warnings.len(), 1);
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("a.hcl"), "service { name = \"a\" }").unwrap();
+    assert_eq!(names(&loader.load().unwrap()), ["a:0"]);
+}
+
+/// The samples that come with Lictor.
+#[test]
+fn every_sample_loads() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config.d");
+    let loaded = loader(&["-dev", "-enable-local-script-checks", "-config-dir", samples.to_str().unwrap()]).load().unwrap();
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert!(loaded.services.len() >= 4);
+    let files = fs::read_dir(&samples).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
+    assert_eq!(loaded.sources.len(), files);
+}
