@@ -9,6 +9,7 @@
 
 mod capability;
 mod contract;
+mod core_module;
 mod engine;
 mod error;
 mod events;

@@ -1,6 +1,7 @@
 //! From bytes to a plugin that can run: component, contract, description.
 
 use crate::contract::{CONTRACT, PluginPre, inspect};
+use crate::core_module::componentize;
 use crate::engine::Runtime;
 use crate::error::LoadError;
 use crate::grant::{Grants, Kind};
@@ -114,16 +115,6 @@ impl Binary {
             _ => Err(LoadError::Malformed("it does not begin with the WebAssembly magic".to_owned())),
         }
     }
-}
-
-fn componentize(module: &[u8]) -> Result<Vec<u8>, LoadError> {
-    // wit-bindgen leaves the world in a section of this name; without it there is nothing to build a component from.
-    const SECTION: &[u8] = b"component-type";
-    if !module.windows(SECTION.len()).any(|window| window == SECTION) {
-        return Err(LoadError::CoreModule);
-    }
-    let encode = || wit_component::ComponentEncoder::default().validate(true).module(module)?.encode();
-    encode().map_err(|error| LoadError::Mismatch(format!("{error:#}").lines().next().unwrap_or_default().to_owned()))
 }
 
 /// Asks the plugin about itself, without any grant. A runtime of its own, since this is called with and without one around.

@@ -13,7 +13,8 @@ use wasmtime::component::Resource;
 const RECV_BYTES_MAX: usize = 64 << 10;
 
 /// A guest's stream.
-pub(crate) struct Connection {
+#[allow(unreachable_pub)] // The generated bindings re-export it.
+pub struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
 }

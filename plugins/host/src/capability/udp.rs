@@ -12,7 +12,8 @@ use wasmtime::component::Resource;
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 
 /// A guest's socket.
-pub(crate) struct Socket {
+#[allow(unreachable_pub)] // The generated bindings re-export it.
+pub struct Socket {
     socket: UdpSocket,
     peer: SocketAddr,
 }

@@ -26,8 +26,8 @@ async fn limits_end_the_run_with_a_sentence() {
     let many_metrics = "(i32.store (i32.const 2060) (i32.const 65536)) (i32.store (i32.const 2064) (i32.const 100)) (i32.const 2048)";
     // Strings that all lie over the same bytes: small in the guest, huge outside.
     let bomb = "(local $i i32) (loop $fill
-        (i32.store (i32.add (i32.const 65536) (i32.mul (local.get $i) (i32.const 24))) (i32.const 0))
-        (i32.store (i32.add (i32.const 65540) (i32.mul (local.get $i) (i32.const 24))) (i32.const 262000))
+        (i32.store (i32.add (i32.const 65536) (i32.mul (local.get $i) (i32.const 24))) (i32.const 16384))
+        (i32.store (i32.add (i32.const 65540) (i32.mul (local.get $i) (i32.const 24))) (i32.const 49152))
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br_if $fill (i32.lt_u (local.get $i) (i32.const 5000))))
         (i32.store (i32.const 2060) (i32.const 65536)) (i32.store (i32.const 2064) (i32.const 5000)) (i32.const 2048)";

@@ -61,7 +61,7 @@ fn another_world_is_refused() {
     std::fs::write(dir.path().join("w.wit"), "package acme:thing; world other { export run: func() -> u32; }").unwrap();
     let module = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "run") (result i32) (i32.const 0)))"#).unwrap();
     let refusal = refusal(&embed(module, dir.path(), "other"));
-    assert!(refusal.contains("does not export \"describe\""), "{refusal}");
+    assert!(refusal.contains("it does not fit lictor:check@1.0.0"), "{refusal}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The room from outside: guests written in WebAssembly text against the contract, run as checks are.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod capabilities;
 mod guests;
