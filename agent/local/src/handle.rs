@@ -209,7 +209,7 @@ impl Inner {
         let waiting = std::mem::take(&mut *self.unwritten.lock());
         for id in waiting {
             let Some(entry) = self.state.lock().checks().get(&id).cloned() else { continue };
-            if entry.restored_at.is_some() {
+            if !entry.heard {
                 continue;
             }
             let check = &entry.local.check;

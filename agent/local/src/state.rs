@@ -44,6 +44,8 @@ pub struct CheckEntry {
     pub definition: Arc<CheckDefinition>,
     /// When the state was taken over from before a restart, until the first result.
     pub restored_at: Option<Instant>,
+    /// Whether there was a result since the start.
+    pub heard: bool,
     /// Since when results have been critical without a break.
     pub critical_since: Option<Instant>,
     /// When a change of output alone is synced.
@@ -246,6 +248,7 @@ impl State {
             local: Arc::new(LocalCheck { check: row, origin: definition.origin.clone(), damped: false, restored_age: None }),
             definition: Arc::new(definition.clone()),
             restored_at: None,
+            heard: false,
             critical_since: None,
             deferred_until: None,
         };
@@ -256,6 +259,7 @@ impl State {
                 local.check.output.clone_from(&old.local.check.output);
                 local.restored_age = old.local.restored_age;
                 entry.restored_at = old.restored_at;
+                entry.heard = old.heard;
                 entry.critical_since = old.critical_since;
                 entry.deferred_until = old.deferred_until;
             }
@@ -320,6 +324,7 @@ impl State {
     pub fn update_check(&mut self, update: CheckUpdate, now: Instant) -> Updated {
         let Some(entry) = self.checks.get_mut(&update.id) else { return Updated::Unknown };
         let output = if self.discard_check_output { String::new() } else { update.output };
+        entry.heard = true;
         if entry.restored_at.take().is_some() {
             Arc::make_mut(&mut entry.local).restored_age = None;
         }

@@ -160,11 +160,29 @@ enum Replace {
     All,
 }
 
+/// What becomes of a registration's file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// It is written (or removed, for what files define).
+    OnDisk,
+    /// It is there already.
+    AsItIs,
+}
+
 impl LocalHandle {
     /// Registers a service with its checks. With `replace_existing_checks`, checks of the service that the definition does not
     /// name go: of a service from a file those that its definition brought along, of one from the API all, also those
     /// registered apart. A service that comes over the API is kept in the data directory before this returns.
     pub fn register_service(&self, definition: &ServiceDefinition, replace_existing_checks: bool) -> Result<(), LocalError> {
+        self.put_service(definition, replace_existing_checks, Keep::OnDisk)
+    }
+
+    pub(super) fn put_service(
+        &self,
+        definition: &ServiceDefinition,
+        replace_existing_checks: bool,
+        keep: Keep,
+    ) -> Result<(), LocalError> {
         let inner = &*self.inner;
         let id = definition.effective_id();
         if definition.origin == Origin::Api {
@@ -188,7 +206,7 @@ impl LocalHandle {
         for check in &sidecar_checks {
             inner.validate_check(check)?;
         }
-        if let Some(persist) = &inner.persist {
+        if let Some(persist) = inner.persist.as_ref().filter(|_| keep == Keep::OnDisk) {
             match definition.origin {
                 Origin::Api => {
                     persist.put_service(&with_sidecar_port(definition, sidecar.as_ref())).map_err(persist_error("service"))?
@@ -231,6 +249,10 @@ impl LocalHandle {
 
     /// Registers a check on its own: of the node, or of a service that is here.
     pub fn register_check(&self, definition: &CheckDefinition) -> Result<(), LocalError> {
+        self.put_check(definition, Keep::OnDisk)
+    }
+
+    pub(super) fn put_check(&self, definition: &CheckDefinition, keep: Keep) -> Result<(), LocalError> {
         if definition.name.is_empty() && definition.id.is_empty() {
             return Err(LocalError::Invalid("Missing check name".to_owned()));
         }
@@ -246,7 +268,7 @@ impl LocalHandle {
                 check.token = service.definition.token.clone();
             }
         }
-        if let Some(persist) = &inner.persist {
+        if let Some(persist) = inner.persist.as_ref().filter(|_| keep == Keep::OnDisk) {
             match check.origin {
                 Origin::Api => persist.put_check(&check).map_err(persist_error("check"))?,
                 Origin::File { .. } => forgotten(&check.id, persist.remove_check(&check.id)),

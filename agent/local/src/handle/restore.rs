@@ -1,6 +1,7 @@
 //! Taking up again what was registered over the API before a restart.
 
 use super::LocalHandle;
+use super::registration::Keep;
 use crate::canonical;
 use crate::error::LocalError;
 use crate::events::NotRestored;
@@ -39,7 +40,7 @@ impl LocalHandle {
                 let _ = persist.remove_service(&id);
                 continue;
             }
-            match self.register_service(&definition, false) {
+            match self.put_service(&definition, false, Keep::AsItIs) {
                 Ok(()) => services += 1,
                 Err(error) => skip(&id, &error.to_string()),
             }
@@ -54,7 +55,7 @@ impl LocalHandle {
             } else if canonical::is_maintenance(&id) && definition.kinds().is_empty() {
                 self.maintenance(&definition.service_id, true, &definition.notes, &definition.token)
             } else {
-                self.register_check(&definition)
+                self.put_check(&definition, Keep::AsItIs)
             };
             match result {
                 Ok(()) => checks += 1,

@@ -19,10 +19,40 @@ pub(super) fn same_node(one: &Node, other: &Node) -> bool {
         && given(&one.meta) == given(&other.meta)
 }
 
+/// Everything but the indexes. Taken apart field by field, so that a new one is not forgotten here.
 fn same_service(local: &NodeService, remote: &NodeService) -> bool {
-    let mut remote = remote.clone();
-    (remote.create_index, remote.modify_index) = (local.create_index, local.modify_index);
-    *local == remote
+    let NodeService {
+        kind,
+        id,
+        service,
+        tags,
+        address,
+        tagged_addresses,
+        meta,
+        port,
+        ports,
+        socket_path,
+        weights,
+        enable_tag_override,
+        proxy,
+        connect,
+        create_index: _,
+        modify_index: _,
+    } = local;
+    *kind == remote.kind
+        && *id == remote.id
+        && *service == remote.service
+        && *tags == remote.tags
+        && *address == remote.address
+        && *tagged_addresses == remote.tagged_addresses
+        && *meta == remote.meta
+        && *port == remote.port
+        && *ports == remote.ports
+        && *socket_path == remote.socket_path
+        && *weights == remote.weights
+        && *enable_tag_override == remote.enable_tag_override
+        && *proxy == remote.proxy
+        && *connect == remote.connect
 }
 
 /// Name and tags of its service are the catalog's to fill in; they don't count.
@@ -70,12 +100,9 @@ impl State {
             }
         }
         self.gone_services.retain(|id, _| remote.contains_key(id.as_str()));
-        for id in remote.keys().filter(|id| id.as_str() != SERVERS) {
-            let id = ServiceId::from(id.as_str());
-            if !self.services.contains_key(&id) {
-                let token = self.token.clone();
-                self.gone_services.entry(id).or_insert(token);
-            }
+        for id in remote.keys().filter(|id| id.as_str() != SERVERS && !self.services.contains_key(id.as_str())) {
+            let token = self.token.clone();
+            self.gone_services.entry(ServiceId::from(id.as_str())).or_insert(token);
         }
     }
 
