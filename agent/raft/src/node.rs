@@ -134,6 +134,7 @@ impl RaftNode {
             (meta, path)
         });
         let snapshot_index = loaded.as_ref().and_then(|(meta, _)| meta.last_log_id).map_or(0, |id| id.index());
+        let in_memory = files.is_none();
         let pristine = log.is_pristine() && loaded.is_none();
         let machine = Machine::new(catalog, files, loaded);
         let config = Arc::new(config(&settings)?);
@@ -144,7 +145,7 @@ impl RaftNode {
             id,
             address: settings.address.clone(),
             raft: raft.clone(),
-            snapshots: Snapshots::new(raft.clone(), machine.clone(), (snapshot_index > 0).then_some(snapshot_index)),
+            snapshots: Snapshots::new(raft.clone(), machine.clone(), (snapshot_index > 0).then_some(snapshot_index), in_memory),
             machine,
             read_only: log.read_only(),
             log: log.clone(),
@@ -186,6 +187,11 @@ impl RaftNode {
     /// Address of the leader, if one is known.
     pub fn leader(&self) -> Option<String> {
         self.leadership.borrow().leader.clone()
+    }
+
+    /// Whether a leader is known.
+    pub fn knows_leader(&self) -> bool {
+        self.leadership.borrow().leader.is_some()
     }
 
     /// Who leads, and its changes.

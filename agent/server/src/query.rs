@@ -51,7 +51,7 @@ impl Server {
         QueryMeta {
             index,
             last_contact: self.raft.last_contact(),
-            known_leader: self.raft.leader().is_some(),
+            known_leader: self.raft.knows_leader(),
             effective: told(query, options.consistency),
         }
     }

@@ -13,6 +13,10 @@ use tokio::sync::Mutex;
 
 /// Shortest time between two snapshots, also after one that failed.
 const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE_IN_MEMORY: Duration = Duration::from_millis(100);
+/// A log grown by so much is shortened however few commands that were.
+const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const LOG_BYTES_MAX_IN_MEMORY: u64 = 4 * 1024 * 1024;
 
 /// Takes snapshots, one at a time, and shortens the log behind them.
 #[derive(Clone)]
@@ -22,24 +26,30 @@ pub(super) struct Snapshots {
     /// Index of the last snapshot: at the next one the log is purged up to here, so that it still reaches back to the older of the
     /// two that are kept.
     last: Arc<Mutex<Option<u64>>>,
+    /// In memory a snapshot is a pointer and cannot be damaged: it is taken often, and the log kept short.
+    in_memory: bool,
 }
 
 impl Snapshots {
     /// `last`: index of the snapshot that was loaded at the start.
-    pub(super) fn new(raft: Raft<TypeConfig, Machine>, machine: Machine, last: Option<u64>) -> Self {
-        Self { raft, machine, last: Arc::new(Mutex::new(last)) }
+    pub(super) fn new(raft: Raft<TypeConfig, Machine>, machine: Machine, last: Option<u64>, in_memory: bool) -> Self {
+        Self { raft, machine, last: Arc::new(Mutex::new(last)), in_memory }
     }
 
-    /// Takes a snapshot whenever enough has been written since the last: `threshold` commands, and as many bytes as half the
+    /// Takes a snapshot whenever enough has been written since the last: `threshold` commands or a lot of bytes, and as many bytes as half the
     /// last snapshot had, so that a large state is not written over and over for small changes.
     pub(super) async fn keep(self, log: LogStore, threshold: u64, shutdown: Shutdown) {
         let (mut commands, mut bytes, mut size) = (self.machine.commands(), log.bytes_appended(), 0);
+        let (log_bytes_max, pause) =
+            if self.in_memory { (LOG_BYTES_MAX_IN_MEMORY, PAUSE_IN_MEMORY) } else { (LOG_BYTES_MAX, PAUSE) };
         loop {
             tokio::select! {
                 () = self.machine.progressed() => {}
                 () = shutdown.requested() => return,
             }
-            if self.machine.commands() - commands < threshold || log.bytes_appended() - bytes < size / 2 {
+            let grown = log.bytes_appended() - bytes;
+            let due = self.machine.commands() - commands >= threshold || grown >= log_bytes_max;
+            if !due || grown < size / 2 {
                 continue;
             }
             (commands, bytes) = (self.machine.commands(), log.bytes_appended());
@@ -49,7 +59,7 @@ impl Snapshots {
                 Err(error) => SnapshotFailed { error: error.to_string() }.emit(),
             }
             tokio::select! {
-                () = clock::sleep(PAUSE) => {}
+                () = clock::sleep(pause) => {}
                 () = shutdown.requested() => return,
             }
         }
@@ -65,7 +75,8 @@ impl Snapshots {
         let Some((index, bytes)) = prepared else { return Ok(None) };
         self.raft.trigger().snapshot().await.map_err(|e| io::Error::other(e.to_string()))?;
         SnapshotTaken { index, bytes, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
-        if let Some(upto) = last.replace(index) {
+        let before = last.replace(index);
+        if let Some(upto) = if self.in_memory { Some(index) } else { before } {
             self.raft.trigger().purge_log(upto).await.map_err(|e| io::Error::other(e.to_string()))?;
         }
         Ok(Some(bytes))

@@ -79,7 +79,7 @@ fn alive(state: &State, own: Option<&Node>, member: &Member, now_unix_ms: u64) -
     };
     let service = server_service(member);
     let healthy = has_serf_health(state, &member.name, HealthStatus::Passing);
-    // What the node says of itself (tagged addresses, metadata) is its own to sync; for this node we know it.
+    // Of this node all is known, so that its row is whole from the first write.
     let node = match own {
         Some(own) => own.clone(),
         None => Node {
@@ -89,13 +89,9 @@ fn alive(state: &State, own: Option<&Node>, member: &Member, now_unix_ms: u64) -
             ..Node::default()
         },
     };
-    let node_is_right = known_node.as_ref().is_some_and(|known| match own {
-        Some(own) => {
-            let own = Node { create_index: known.create_index, modify_index: known.modify_index, ..own.clone() };
-            own == **known
-        }
-        None => known.address == node.address,
-    });
+    // The rest of the row (tagged addresses, metadata) the node syncs itself, once the row is there.
+    let node_is_right =
+        known_node.is_some_and(|known| known.address == node.address && (node.id.is_empty() || known.id == node.id));
     let service_is_right = service.as_ref().is_none_or(|service| {
         known_services
             .get(SERVER_SERVICE)
@@ -105,9 +101,7 @@ fn alive(state: &State, own: Option<&Node>, member: &Member, now_unix_ms: u64) -
         return None;
     }
     let check = serf_health(&member.name, HealthStatus::Passing, "Agent alive and reachable");
-    // For others the row is written only when it is missing: they sync what it holds beside the address.
-    let skip_node_update = own.is_none() && known_node.is_some_and(|known| known.address == node.address);
-    let register = Register { node, service, checks: vec![check], skip_node_update, now_unix_ms };
+    let register = Register { node, service, checks: vec![check], skip_node_update: node_is_right, now_unix_ms };
     Some(Command::Register(Box::new(register)))
 }
 
