@@ -11,7 +11,7 @@ use lictor_net::clock::{self, Instant};
 use lictor_net::{Backoff, Shutdown};
 use lictor_rpc::{ClusterError, WriteOptions};
 use lictor_telemetry::{Emit, loops, metrics};
-use lictor_types::{Command, Outcome, Query, QueryOptions, Reply};
+use lictor_types::{Command, Outcome, Query, QueryOptions, Register, Reply};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ const REMOVALS_AT_ONCE: usize = 64;
 /// Waits after failures.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LONGEST: Duration = Duration::from_secs(15);
+/// A refused check without its service asks for a full sync, this often at most.
+const ORPHAN_PAUSE: Duration = Duration::from_secs(10);
 /// Up to this many members the interval is not stretched.
 const SMALL_CLUSTER: usize = 128;
 
@@ -48,6 +50,7 @@ pub(crate) async fn run(inner: Arc<Inner>, shutdown: Shutdown, seed: u64) {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_LONGEST, seed.wrapping_add(1));
     let mut next_full = clock::now();
+    let mut last_full = next_full;
     loop {
         if inner.is_paused() {
             listed.state("stop");
@@ -69,11 +72,16 @@ pub(crate) async fn run(inner: Arc<Inner>, shutdown: Shutdown, seed: u64) {
             result = work => result,
         };
         match result {
-            Ok(()) => {
+            Ok(orphans) => {
                 backoff.reset();
                 if full {
+                    last_full = clock::now();
                     let interval = scaled(inner.settings.sync_interval, (inner.settings.cluster_size)());
                     next_full = clock::now() + interval + interval.mul_f64(chance.random_range(0.0..1.0));
+                }
+                if orphans {
+                    // Somebody took the service out of the catalog; a full sync puts it back.
+                    next_full = next_full.min(last_full + ORPHAN_PAUSE);
                 }
                 listed.state("waiting");
                 tokio::select! {
@@ -127,22 +135,23 @@ async fn compare(inner: &Inner) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// Pushes until nothing waits.
-async fn push(inner: &Arc<Inner>) -> Result<(), ClusterError> {
+/// Pushes until nothing waits. Answers whether a check was refused that came without its service.
+async fn push(inner: &Arc<Inner>) -> Result<bool, ClusterError> {
+    let mut orphans = false;
     while !inner.is_paused() {
         let mut taken = Taken { inner, removals: Vec::new(), groups: Vec::new() };
         {
             let mut state = inner.state.lock();
             if !state.has_changes() {
-                return Ok(());
+                break;
             }
             let push = state.take_push(PUSH_MAX);
             taken.removals = push.removals;
             taken.groups = push.groups;
         }
-        taken.send().await?;
+        orphans |= taken.send().await?;
     }
-    Ok(())
+    Ok(orphans)
 }
 
 /// What was taken from the state and is not written yet. What is left when it is dropped (a failure, the end of the agent)
@@ -166,19 +175,20 @@ impl Drop for Taken<'_> {
 }
 
 impl Taken<'_> {
-    async fn send(&mut self) -> Result<(), ClusterError> {
+    async fn send(&mut self) -> Result<bool, ClusterError> {
+        let mut orphans = false;
         let removed = self.removals.len();
         let registered: usize = self.groups.iter().map(|group| group.registers.len()).sum();
         let first_error = self.send_removals().await;
         while let Some(group) = self.groups.first() {
-            send_group(self.inner, group).await?;
+            orphans |= send_group(self.inner, group).await?;
             self.groups.remove(0);
         }
         if let Some(error) = first_error {
             return Err(error);
         }
         Synced { registered, removed }.emit();
-        Ok(())
+        Ok(orphans)
     }
 
     /// Removals side by side; those that failed stay in the list. Answers the first failure.
@@ -218,7 +228,7 @@ impl Taken<'_> {
     }
 }
 
-fn name_of(register: &lictor_types::Register) -> String {
+fn name_of(register: &Register) -> String {
     match (&register.service, register.checks.first()) {
         (Some(service), _) => format!("service {}", service.id),
         (None, Some(check)) => format!("check {}", check.check_id),
@@ -226,25 +236,29 @@ fn name_of(register: &lictor_types::Register) -> String {
     }
 }
 
-async fn send_group(inner: &Inner, group: &Group) -> Result<(), ClusterError> {
+/// Answers whether a check was refused that came without its service.
+async fn send_group(inner: &Inner, group: &Group) -> Result<bool, ClusterError> {
     let options = WriteOptions { token: group.token.clone(), ..WriteOptions::default() };
+    let is_orphan = |register: &Register| register.service.is_none() && register.checks.iter().any(|c| !c.service_id.is_empty());
+    let mut orphans = false;
     match inner.cluster.apply(Command::RegisterBatch(group.registers.clone()), &options).await {
         Ok(Outcome::Batch(outcomes)) => {
             for (register, outcome) in group.registers.iter().zip(&outcomes) {
                 if let Outcome::Refused(reason) = outcome {
+                    orphans |= is_orphan(register);
                     Refused { what: &name_of(register), reason }.emit();
                 }
             }
-            Ok(())
         }
-        Ok(_) => Ok(()),
-        Err(error) if is_passing(&error) => Err(error),
+        Ok(_) => {}
+        Err(error) if is_passing(&error) => return Err(error),
         Err(error) => {
+            orphans = group.registers.iter().any(is_orphan);
             let what = group.registers.first().map(name_of).unwrap_or_default();
             Refused { what: &what, reason: &error.to_string() }.emit();
-            Ok(())
         }
     }
+    Ok(orphans)
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ struct Rows {
     services: BTreeMap<String, Arc<NodeService>>,
     checks: BTreeMap<String, Arc<HealthCheck>>,
     writes: usize,
+    /// Checks that came without their service.
+    orphans: usize,
     refuse: Option<String>,
     fail: Option<ClusterError>,
 }
@@ -39,7 +41,10 @@ impl Rows {
             self.services.insert(service.id.to_string(), Arc::new(service.clone()));
         }
         for check in &register.checks {
-            assert!(check.service_id.is_empty() || self.services.contains_key(check.service_id.as_str()), "check before service");
+            if !check.service_id.is_empty() && !self.services.contains_key(check.service_id.as_str()) {
+                self.orphans += 1;
+                return Outcome::Refused("Missing service registration".to_owned());
+            }
             self.checks.insert(check.check_id.to_string(), Arc::new(check.clone()));
         }
         Outcome::Done
@@ -215,6 +220,25 @@ async fn what_the_catalog_refuses_waits_for_the_next_full_sync() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_whose_service_vanished_from_the_catalog_brings_both_back_at_once() {
+    let (bench, guard) = bench();
+    drop(guard);
+    bench.register("web", 80);
+    bench.settle().await;
+    clock::sleep(ORPHAN_PAUSE).await;
+    {
+        let mut rows = bench.catalog.0.lock();
+        rows.services.clear();
+        rows.checks.clear();
+    }
+    let update = CheckUpdate { id: "service:web".into(), status: HealthStatus::Passing, output: String::new() };
+    bench.local.apply_check_update(update);
+    bench.settle().await;
+    assert_eq!(bench.names(), (vec!["web".into()], vec!["service:web".into()]));
+    bench.shutdown.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_holds_changes_back() {
     let (bench, guard) = bench();
     drop(guard);
@@ -232,46 +256,69 @@ async fn a_pause_holds_changes_back() {
     bench.shutdown.finish().await;
 }
 
-/// Whatever happens in whatever order, with failures between, in the end the catalog is what the agent has.
+/// What may happen in a history.
+#[derive(Clone, Copy, PartialEq)]
+enum World {
+    /// Only this agent writes, and every write succeeds: pushes alone must suffice.
+    Calm,
+    /// Writes fail at times, and others write too: the next full sync mends it.
+    Rough,
+}
+
+fn one_step(bench: &Bench, chance: &mut StdRng, world: World) {
+    let name = format!("s{}", chance.random_range(0..4));
+    let check = CheckId::from(format!("service:{name}"));
+    match chance.random_range(0..if world == World::Calm { 6 } else { 8 }) {
+        0..3 => bench.register(&name, chance.random_range(1..4)),
+        3 => bench.local.deregister_service(&name.as_str().into()).unwrap(),
+        4 => bench.local.deregister_check(&check).unwrap(),
+        5 => {
+            let status = if chance.random_bool(0.5) { HealthStatus::Passing } else { HealthStatus::Critical };
+            bench.local.apply_check_update(CheckUpdate { id: check, status, output: String::new() });
+        }
+        6 => bench.catalog.0.lock().fail = chance.random_bool(0.5).then_some(ClusterError::NoLeader),
+        _ => {
+            let mut rows = bench.catalog.0.lock();
+            rows.services.remove(&name);
+            rows.checks.retain(|_, check| check.service_id != name.as_str());
+        }
+    }
+}
+
+fn assert_converged(bench: &Bench, world: World, seed: u64) {
+    let rows = bench.catalog.0.lock();
+    assert!(world == World::Rough || rows.orphans == 0, "seed {seed}");
+    let ours: Vec<(String, u16)> = bench.local.services().iter().map(|s| (s.service.id.to_string(), s.service.port)).collect();
+    let theirs: Vec<(String, u16)> = rows.services.values().map(|s| (s.id.to_string(), s.port)).collect();
+    assert_eq!(ours, theirs, "services, seed {seed}");
+    let ours: Vec<_> = bench.local.checks().iter().map(|c| (c.check.check_id.to_string(), c.check.status)).collect();
+    let theirs: Vec<_> = rows.checks.values().map(|c| (c.check_id.to_string(), c.status)).collect();
+    assert_eq!(ours, theirs, "checks, seed {seed}");
+}
+
+/// Whatever happens in whatever order, in the end the catalog is what the agent has.
 #[tokio::test(start_paused = true)]
 async fn it_always_converges() {
-    for seed in 0..40 {
+    for seed in 0..60 {
+        let world = if seed % 2 == 0 { World::Calm } else { World::Rough };
         let (bench, guard) = bench();
         drop(guard);
+        bench.settle().await;
         let mut chance = StdRng::seed_from_u64(seed);
         for _ in 0..60 {
-            let name = format!("s{}", chance.random_range(0..4));
-            match chance.random_range(0..9) {
-                0..3 => bench.register(&name, chance.random_range(1..4)),
-                3 => bench.local.deregister_service(&name.as_str().into()).unwrap(),
-                4 => bench.local.deregister_check(&CheckId::from(format!("service:{name}"))).unwrap(),
-                5 => {
-                    let status = if chance.random_bool(0.5) { HealthStatus::Passing } else { HealthStatus::Critical };
-                    let id = CheckId::from(format!("service:{name}"));
-                    bench.local.apply_check_update(CheckUpdate { id, status, output: String::new() });
-                }
-                6 => bench.catalog.0.lock().fail = chance.random_bool(0.5).then_some(ClusterError::NoLeader),
-                7 => {
-                    let mut rows = bench.catalog.0.lock();
-                    rows.services.remove(&name);
-                    rows.checks.retain(|_, check| check.service_id != name.as_str());
-                }
-                _ => clock::sleep(Duration::from_millis(chance.random_range(1..2000))).await,
+            one_step(&bench, &mut chance, world);
+            match (world, chance.random_range(0..3)) {
+                (World::Calm, 0) => tokio::task::yield_now().await,
+                (World::Rough, 0) => clock::sleep(Duration::from_millis(chance.random_range(1..2000))).await,
+                _ => {}
             }
         }
         bench.catalog.0.lock().fail = None;
-        clock::sleep(Duration::from_secs(150)).await;
-        let services: Vec<(String, u16)> =
-            bench.local.services().iter().map(|s| (s.service.id.to_string(), s.service.port)).collect();
-        let checks: Vec<(String, HealthStatus)> =
-            bench.local.checks().iter().map(|c| (c.check.check_id.to_string(), c.check.status)).collect();
-        {
-            let rows = bench.catalog.0.lock();
-            let theirs: Vec<(String, u16)> = rows.services.values().map(|s| (s.id.to_string(), s.port)).collect();
-            assert_eq!(services, theirs, "seed {seed}");
-            let theirs: Vec<_> = rows.checks.values().map(|c| (c.check_id.to_string(), c.status)).collect();
-            assert_eq!(checks, theirs, "seed {seed}");
+        match world {
+            World::Calm => bench.settle().await,
+            World::Rough => clock::sleep(Duration::from_secs(150)).await,
         }
+        assert_converged(&bench, world, seed);
         bench.shutdown.finish().await;
     }
 }
