@@ -23,10 +23,10 @@ pub enum BindError {
     Domain(String),
 }
 
-/// The response code for a failed query. A datacenter nobody knows is a name that doesn't exist.
+/// The response code for a failed query. In a datacenter nobody knows, and for whom may not see it, a name doesn't exist.
 pub(crate) fn rcode(error: &ClusterError) -> Rcode {
     match error {
-        ClusterError::NoPathToDatacenter => Rcode::NxDomain,
+        ClusterError::NoPathToDatacenter | ClusterError::PermissionDenied => Rcode::NxDomain,
         _ => Rcode::ServFail,
     }
 }

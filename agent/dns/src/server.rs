@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -160,10 +160,11 @@ struct UdpLoop {
 impl UdpLoop {
     async fn run(mut self) {
         let shutdown = self.shutdown.clone();
+        let mut requested = pin!(shutdown.requested());
         let mut buffer = vec![0; DATAGRAM_LEN_MAX];
         loop {
             let ready = tokio::select! {
-                () = shutdown.requested() => return,
+                () = &mut requested => return,
                 ready = self.socket.readable() => ready,
             };
             if ready.is_err() {

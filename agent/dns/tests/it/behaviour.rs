@@ -251,7 +251,7 @@ async fn other_datacenters_and_failures() {
     for (error, rcode) in [
         (ClusterError::NoPathToDatacenter, ResponseCode::NXDomain),
         (ClusterError::NoLeader, ResponseCode::ServFail),
-        (ClusterError::PermissionDenied, ResponseCode::ServFail),
+        (ClusterError::PermissionDenied, ResponseCode::NXDomain),
     ] {
         for name in ["web.service.consul", "web.node.consul"] {
             let message = get(false, Some(error.clone()), name, "A").await;
