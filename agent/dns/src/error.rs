@@ -2,22 +2,14 @@
 
 use crate::wire::Rcode;
 use lictor_rpc::ClusterError;
-use std::net::SocketAddr;
 use thiserror::Error;
 
 /// Why the server could not start. Nothing is left open.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// The address can't be used (taken, not ours, not permitted). The operator's to mend.
-    #[error("cannot listen for DNS on {address} ({protocol}): {source}")]
-    Address {
-        /// The address asked for.
-        address: SocketAddr,
-        /// `udp` or `tcp`.
-        protocol: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// An address can't be used (taken, not ours, not permitted). The operator's to mend.
+    #[error(transparent)]
+    Address(#[from] lictor_net::bind::BindError),
     /// The settings hold a domain that is no DNS name.
     #[error("{0:?} is not a DNS domain")]
     Domain(String),

@@ -5,9 +5,9 @@ use crate::events::{Listening, Overloaded};
 use crate::request::{Decoded, Request, decode};
 use crate::resolver::{Resolver, Transport};
 use crate::settings::DnsSettings;
-use lictor_net::{Shutdown, TcpListener, TcpStream, UdpSocket, clock};
+use lictor_net::{Shutdown, TcpListener, TcpStream, UdpSocket, bind, clock};
 use lictor_rpc::Cluster;
-use lictor_telemetry::Emit;
+use lictor_telemetry::{Emit, loops};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::future::{Future, poll_fn};
@@ -61,7 +61,7 @@ impl DnsServer {
         let resolver = Arc::new(Resolver::new(settings, cluster)?);
         let mut open = Vec::with_capacity(listeners.len());
         for address in listeners {
-            open.push(bind_both(address).await?);
+            open.push(bind_both(address)?);
         }
         let mut rng = SmallRng::seed_from_u64(seed);
         let waiting = Arc::new(Semaphore::new(WAITING_MAX));
@@ -114,22 +114,15 @@ impl DnsServer {
 }
 
 /// Both sockets of an address. TCP comes first: it is the one that tells when the port is taken by another server.
-async fn bind_both(address: SocketAddr) -> Result<(UdpSocket, TcpListener, SocketAddr), BindError> {
-    let error = |protocol, address| move |source| BindError::Address { address, protocol, source };
+fn bind_both(address: SocketAddr) -> Result<(UdpSocket, TcpListener, SocketAddr), BindError> {
     let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
     loop {
-        let tcp = TcpListener::bind(address).await.map_err(error("tcp", address))?;
-        let actual = tcp.local_addr().map_err(error("tcp", address))?;
-        match UdpSocket::bind(actual).await {
-            Ok(udp) => {
-                // A smaller buffer than asked for is no reason not to serve.
-                let socket = socket2::SockRef::from(&udp);
-                let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
-                let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
-                return Ok((udp, tcp, actual));
-            }
+        let tcp = bind::tcp(address, "DNS over TCP")?;
+        let actual = tcp.local_addr().unwrap_or(address);
+        match bind::udp(actual, "DNS over UDP", SOCKET_BUFFER_BYTES) {
+            Ok(udp) => return Ok((udp, tcp, actual)),
             Err(_) if tries > 1 => tries -= 1,
-            Err(source) => return Err(BindError::Address { address: actual, protocol: "udp", source }),
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -161,13 +154,15 @@ impl UdpLoop {
     async fn run(mut self) {
         let shutdown = self.shutdown.clone();
         let mut requested = pin!(shutdown.requested());
+        let listed = loops::register("dns.udp");
         let mut buffer = vec![0; DATAGRAM_LEN_MAX];
         loop {
             let ready = tokio::select! {
                 () = &mut requested => return,
                 ready = self.socket.readable() => ready,
             };
-            if ready.is_err() {
+            if let Err(error) = ready {
+                listed.error(&error);
                 continue;
             }
             for _ in 0..BATCH {
@@ -234,6 +229,7 @@ struct TcpLoop {
 impl TcpLoop {
     async fn run(mut self) {
         let shutdown = self.shutdown.clone();
+        let listed = loops::register("dns.tcp");
         loop {
             let accepted = tokio::select! {
                 () = shutdown.requested() => return,
@@ -243,6 +239,7 @@ impl TcpLoop {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "accepting a DNS connection failed");
+                    listed.error(&error);
                     // Out of file descriptors: wait for some to come back.
                     clock::sleep(Duration::from_millis(50)).await;
                     continue;

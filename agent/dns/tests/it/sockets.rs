@@ -111,12 +111,14 @@ async fn a_taken_address_is_told() {
         DnsServer::bind(settings, Rows::default().cluster(), 1, &shutdown).await.err()
     };
     let error = bind(Shutdown::new()).await.unwrap();
-    assert!(matches!(error, BindError::Address { protocol: "tcp", .. }), "{error}");
-    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    assert_eq!(
+        error.to_string(),
+        format!("cannot listen on {taken} for DNS over TCP: the address is in use; is another agent running?")
+    );
     drop(hold_tcp);
     let hold_udp = UdpSocket::bind(taken).await.unwrap();
     let error = bind(Shutdown::new()).await.unwrap();
-    assert!(matches!(error, BindError::Address { protocol: "udp", .. }), "{error}");
+    assert!(error.to_string().contains("DNS over UDP"), "{error}");
     drop(hold_udp);
     let bad = DnsSettings { domain: "a..b".to_owned(), ..DnsSettings::default() };
     let error = DnsServer::bind(bad, Rows::default().cluster(), 1, &Shutdown::new()).await.err().unwrap();
