@@ -3,6 +3,7 @@
 use super::Writer;
 use crate::key::fold;
 use crate::schema::State;
+use crate::tables::connect_target;
 use lictor_types::{HealthCheck, HealthStatus, Node, NodeService, Outcome, Register, Weights};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -80,7 +81,7 @@ impl Writer {
         self.state.services.insert(node, service.clone());
         self.touch_instance(node, &service);
         if let Some(old) = old
-            && (fold(&old.service) != fold(&service.service) || old.kind != service.kind || old.proxy != service.proxy)
+            && (fold(&old.service) != fold(&service.service) || connect_target(&old) != connect_target(&service))
         {
             // The name, or the service made connect-capable, that it had until now lost an instance.
             self.touch_instance(node, &old);

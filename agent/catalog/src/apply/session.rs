@@ -30,6 +30,9 @@ impl Writer {
         if self.state.nodes.get(&given.node).is_none() {
             return Outcome::Refused("Missing node registration".to_owned());
         }
+        if self.state.sessions.get(&given.id).is_some() {
+            return Outcome::Refused(format!("Session {:?} exists already", given.id));
+        }
         for id in checks_of(given) {
             match self.state.checks.get(&given.node, id) {
                 None => return Outcome::Refused(format!("Missing check '{id}' registration")),

@@ -317,6 +317,8 @@ fn sessions_that_are_refused() {
         assert_eq!(bench.session(SessionVerb::Create, body), refused(sentence));
     }
     assert_eq!(bench.index_of(&Query::Sessions), 1);
+    bench.session(SessionVerb::Create, json!({"ID": "s", "Node": "n"}));
+    assert_eq!(bench.session(SessionVerb::Create, json!({"ID": "S", "Node": "n"})), refused("Session \"S\" exists already"));
 }
 
 #[test]

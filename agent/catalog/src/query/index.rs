@@ -14,24 +14,11 @@ impl State {
             Query::ServicesByAddress(_) => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,
             Query::Services => services.max(nodes),
-            Query::ServiceNodes { service, connect, .. } => {
-                let exists = if *connect {
-                    self.services.connect(service).next().is_some()
-                } else {
-                    self.services.named(service).next().is_some()
-                };
-                self.service_index(service, exists, nodes.max(services))
-            }
-            Query::HealthService { service, connect: false, .. } => {
-                let exists = self.services.named(service).next().is_some();
-                self.service_index(service, exists, nodes.max(services).max(checks))
-            }
-            Query::HealthService { service, connect: true, .. } => {
-                let table = nodes.max(services).max(checks);
-                let proxies =
-                    self.services.connect(service).map(|placed| self.service_index(&placed.service.service, true, table));
-                proxies.max().unwrap_or_else(|| self.service_index(service, false, table))
-            }
+            Query::ServiceNodes { service, connect: false, .. } => self.service_index(service, nodes.max(services)),
+            Query::HealthService { service, connect: false, .. } => self.service_index(service, nodes.max(services).max(checks)),
+            // Those of the proxies' own names, which Consul gives, can go back when one of several proxies goes.
+            Query::ServiceNodes { connect: true, .. } => nodes.max(services),
+            Query::HealthService { connect: true, .. } => nodes.max(services).max(checks),
             // A node that does not exist has no index at all.
             Query::NodeServices(node) | Query::NodeServiceList(node) => {
                 if self.nodes.find(node).is_some() {
@@ -57,11 +44,12 @@ impl State {
 
     /// Index of a service. One that is gone has the index of the last time any service went; one that never was has the
     /// table's.
-    fn service_index(&self, service: &str, exists: bool, table: Index) -> Index {
-        if !exists && self.services.extinction > Index(0) {
-            return self.services.extinction;
+    fn service_index(&self, service: &str, table: Index) -> Index {
+        match self.services.name_index(service) {
+            Some(index) => index,
+            None if self.services.extinction > Index(0) => self.services.extinction,
+            None => table,
         }
-        self.services.name_index(service).unwrap_or(table)
     }
 
     /// Highest index of the entries and tombstones under a prefix; the table's when there is nothing, or when the prefix is

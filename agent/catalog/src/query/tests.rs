@@ -1,7 +1,7 @@
 //! Order, narrowing, and the index of answers.
 
 use super::QueryScope;
-use crate::testing::{Bench, connect, entry, health, instances};
+use crate::testing::{Bench, entry, health, instances};
 use lictor_types::{Command, HealthStatus, Index, KvVerb, Query, Reply, SessionVerb};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -149,7 +149,6 @@ fn catalog_indexes_follow_consul() {
         ("checks/s1", Query::ServiceChecks("s1".into()), &none),
         ("service/none", instances("none"), &none),
         ("health/none", health("none"), &none),
-        ("connect/s1", connect("s1"), &none),
     ];
     let checks = ["checks/node", "checks/s1"];
     let s1 = ["service/s1", "health/s1"];
@@ -164,7 +163,7 @@ fn catalog_indexes_follow_consul() {
                 drop(b.register(json!({"Node": "A", "Address": "1", "Service": {"ID": "S1", "Service": "s1"},
             "Checks": [{"CheckID": "c", "Name": "c", "Status": "passing", "ServiceID": "S1"}]})))
             }),
-            [&node[..], &services, &s1, &checks, &["service/none", "health/none", "connect/s1"]].concat(),
+            [&node[..], &services, &s1, &checks, &["service/none", "health/none"]].concat(),
         ),
         (
             "the same",
@@ -180,7 +179,7 @@ fn catalog_indexes_follow_consul() {
                 drop(b.register(json!({"Node": "A", "Address": "1",
             "Checks": [{"CheckID": "c", "Name": "c", "Status": "warning", "ServiceID": "S1"}]})))
             }),
-            [&s1[..], &checks, &["health/none", "connect/s1"]].concat(),
+            [&s1[..], &checks, &["health/none"]].concat(),
         ),
         (
             "node check",
@@ -188,19 +187,19 @@ fn catalog_indexes_follow_consul() {
                 drop(b.register(json!({"Node": "A", "Address": "1",
             "Checks": [{"CheckID": "nc", "Name": "nc", "Status": "warning"}]})))
             }),
-            [&s1[..], &checks, &["health/none", "connect/s1"]].concat(),
+            [&s1[..], &checks, &["health/none"]].concat(),
         ),
         (
             "node changes",
             Box::new(|b| drop(b.register(json!({"Node": "A", "Address": "2"})))),
-            [&node[..], &s1, &["service/none", "health/none", "connect/s1"]].concat(),
+            [&node[..], &s1, &["service/none", "health/none"]].concat(),
         ),
         (
             "tags change",
             Box::new(|b| {
                 drop(b.register(json!({"Node": "A", "Address": "2", "Service": {"ID": "S1", "Service": "s1", "Tags": ["y"]}})))
             }),
-            [&services[..], &s1, &["service/none", "health/none", "connect/s1"]].concat(),
+            [&services[..], &s1, &["service/none", "health/none"]].concat(),
         ),
         (
             "another service",
@@ -211,7 +210,7 @@ fn catalog_indexes_follow_consul() {
         (
             "it goes",
             Box::new(|b| drop(b.deregister("B", "S2", ""))),
-            [&services[..], &checks, &["service/none", "health/none", "connect/s1"]].concat(),
+            [&services[..], &checks, &["service/none", "health/none"]].concat(),
         ),
         ("its node goes", Box::new(|b| drop(b.deregister("B", "", ""))), node.to_vec()),
         (
@@ -223,7 +222,7 @@ fn catalog_indexes_follow_consul() {
         (
             "last instance goes",
             Box::new(|b| drop(b.deregister("A", "S1", ""))),
-            [&services[..], &s1, &checks, &["service/none", "health/none", "connect/s1"]].concat(),
+            [&services[..], &s1, &checks, &["service/none", "health/none"]].concat(),
         ),
     ];
     let indexes = |bench: &Bench| -> BTreeMap<&str, u64> {

@@ -4,7 +4,9 @@ use super::{MAGIC, VERSION};
 use crate::error::SnapshotError;
 use crate::testing::{Bench, entry, register};
 use crate::{Catalog, QueryScope};
-use lictor_types::{Command, Deregister, Index, KvEntry, KvVerb, Outcome, Query, Reply, Session, SessionBehavior, SessionVerb};
+use lictor_types::{
+    Command, Deregister, HealthStatus, Index, KvEntry, KvVerb, Outcome, Query, Reply, Session, SessionBehavior, SessionVerb,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -115,8 +117,11 @@ fn command() -> impl Strategy<Value = Command> {
     let registration =
         (name(), id, name(), name(), status, 0..4_u8, time.clone()).prop_map(|(node, id, service, other, status, kind, now)| {
             let mut body = json!({"ID": id, "Node": node, "Address": other});
+            if now % 3 == 0 {
+                body["NodeMeta"] = json!({"a": "b"});
+            }
             if kind & 1 == 1 {
-                body["Service"] = json!({"ID": service, "Service": other, "Tags": [status]});
+                body["Service"] = json!({"ID": service, "Service": other, "Tags": [status], "Connect": {"Native": now % 2 == 0}});
             }
             if kind & 2 == 2 {
                 let of = if status == "warning" { service } else { "" };
@@ -163,8 +168,14 @@ fn command() -> impl Strategy<Value = Command> {
     prop_oneof![5 => one.clone(), 1 => prop::collection::vec(one, 1..4).prop_map(Command::Batch)]
 }
 
+/// 100 cases, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(100);
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Replicas that apply the same commands agree, also when one starts anew from a snapshot in between.
     #[test]
@@ -187,6 +198,47 @@ proptest! {
             for query in queries {
                 let index = state.query_index(&query, &QueryScope::default()).unwrap();
                 prop_assert!(index >= Index(1) && index <= state.index());
+            }
+        }
+    }
+
+    /// An answer changes only together with its watch and its index. (That of a node that is gone falls to 1, as in Consul.)
+    #[test]
+    fn answers_change_with_watch_and_index(commands in prop::collection::vec(command(), 1..40)) {
+        let catalog = Catalog::new("dc1");
+        let meta = QueryScope { node_meta: [("a".to_owned(), "b".to_owned())].into() };
+        let mut queries = vec![Query::Nodes, Query::Services, Query::ChecksInState(None), Query::Sessions, Query::Coordinates];
+        queries.extend([HealthStatus::Passing, HealthStatus::Critical].map(|status| Query::ChecksInState(Some(status))));
+        queries.extend([Query::KvList("k".into()), Query::KvList("k/".into()), Query::KvList(String::new()), Query::KvGet("k/b".into())]);
+        for name in NAMES {
+            let worst = Some(HealthStatus::Passing);
+            queries.extend([
+                crate::testing::health(name),
+                crate::testing::instances(name),
+                crate::testing::connect(name),
+                Query::HealthService { service: name.into(), tags: vec![], worst, connect: true },
+                Query::NodeServices(name.into()),
+                Query::NodeChecks(name.into()),
+                Query::ServiceChecks(name.into()),
+                Query::SessionInfo(name.into()),
+                Query::NodeSessions(name.into()),
+                Query::NodeCoordinates(name.into()),
+            ]);
+        }
+        let all: Vec<_> = queries.iter().flat_map(|query| [(query, QueryScope::default()), (query, meta.clone())]).collect();
+        let ask = || all.iter().map(|(query, scope)| catalog.query(query, scope).unwrap()).collect::<Vec<_>>();
+        for (at, command) in commands.iter().enumerate() {
+            let before = ask();
+            let outcome = catalog.apply(Index(at as u64 + 2), command);
+            for (((query, scope), (old_index, old, watch)), (new_index, new, _)) in all.iter().zip(before).zip(ask()) {
+                if old != new {
+                    prop_assert!(watch.has_fired(), "{:?} {:?} after {:?}", query, scope, command);
+                    let gone = matches!(new, Reply::NodeServices(None));
+                    prop_assert!(new_index > old_index || gone, "{:?} {:?} after {:?}", query, scope, command);
+                }
+                if matches!(outcome, Outcome::Refused(_)) {
+                    prop_assert!(old == new && !watch.has_fired(), "{:?} after {:?}", query, command);
+                }
             }
         }
     }
