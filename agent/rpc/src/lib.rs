@@ -8,9 +8,11 @@
 
 pub mod cluster;
 pub mod error;
+pub mod events;
 pub mod fake;
 pub mod node;
 
 pub use cluster::{Answer, Cluster, Content, WriteOptions};
 pub use error::{ClusterError, NodeError};
+pub use events::{EventLog, UserEvent};
 pub use node::Node;

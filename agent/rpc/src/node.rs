@@ -1,10 +1,12 @@
 //! This agent, as the front doors see it: its own services and checks, its configuration and its life.
 
 use crate::error::NodeError;
+use crate::events::UserEvent;
 use async_trait::async_trait;
 use lictor_types::report::{ReloadReport, SourceStatus};
 use lictor_types::{
-    CheckDefinition, CheckId, CheckRun, HealthCheck, HealthStatus, Member, NodeService, Origin, ServiceDefinition, ServiceId, Token,
+    CheckDefinition, CheckId, CheckRun, HealthCheck, HealthStatus, Member, NodeService, Origin, ServiceDefinition, ServiceId,
+    Token,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -94,4 +96,13 @@ pub trait Node: Send + Sync + 'static {
     async fn config_sources(&self, token: &Token) -> Result<Vec<SourceStatus>, NodeError>;
     /// Leaves the cluster and ends the agent.
     async fn leave(&self, token: &Token) -> Result<(), NodeError>;
+
+    /// Sends a user event, whose filters are already looked at.
+    async fn fire_event(&self, _event: UserEvent, _token: &Token) -> Result<(), NodeError> {
+        Err(NodeError::NotBuilt("user events"))
+    }
+    /// The events received under a name (empty: all), with their index; with `index`, once it differs (the caller sets the limit).
+    async fn events(&self, _name: &str, _index: Option<u64>, _token: &Token) -> Result<(u64, Vec<Arc<UserEvent>>), NodeError> {
+        Err(NodeError::NotBuilt("user events"))
+    }
 }
