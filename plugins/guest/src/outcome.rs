@@ -1,8 +1,8 @@
 //! What a run found.
 
+use crate::Error;
 use crate::bindings;
 use crate::bindings::lictor::check::types::Metric;
-use crate::Error;
 
 pub use crate::bindings::lictor::check::types::Status;
 

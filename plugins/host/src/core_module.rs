@@ -51,7 +51,8 @@ fn without_component_data(module: &[u8]) -> Result<(Vec<u8>, bool), LoadError> {
         let (size, body) = number(module, at + 1).ok_or_else(cut_short)?;
         let end = body.checked_add(size).filter(|end| *end <= module.len()).ok_or_else(cut_short)?;
         let is_component_data = module.get(at) == Some(&0)
-            && number(module, body).is_some_and(|(_, name)| module.get(name..end).is_some_and(|rest| rest.starts_with(b"component-type")));
+            && number(module, body)
+                .is_some_and(|(_, name)| module.get(name..end).is_some_and(|rest| rest.starts_with(b"component-type")));
         if is_component_data {
             described = true;
         } else {

@@ -31,7 +31,10 @@ fn configs_are_checked_and_filled() {
         (json!({"host": "x", "mode": "c"}), Err("config.mode is \"c\"; it must be one of \"a\", \"b\"")),
         (json!({"host": "x", "list": [1, "2"]}), Err("config.list.1 must be of type number, not string")),
         (json!({"host": "x", "prot": 1}), Err("config has no setting prot; did you mean port?")),
-        (json!({"host": "x", "quitedifferent": 1}), Err("config has no setting quitedifferent; it has host, port, mode, list, tls")),
+        (
+            json!({"host": "x", "quitedifferent": 1}),
+            Err("config has no setting quitedifferent; it has host, port, mode, list, tls"),
+        ),
     ] {
         let found = found.map(object).map_err(str::to_owned);
         assert_eq!(schema.check(&object(config.clone())), found, "{config}");

@@ -31,7 +31,11 @@ fn strange_modules_are_refused_in_plain_words() {
         ("foreign", foreign, "imports acme:thing/door, which this agent does not offer"),
         ("version 2", next, "built for lictor:check@2.0.0; this agent speaks lictor:check@1.0.0"),
         ("unasked", unasked.build(), "imports dns, but its description does not ask for any dns grant"),
-        ("silent", Guest { describe: "unreachable".to_owned(), ..Guest::default() }.build(), "its description is unusable: it crashed"),
+        (
+            "silent",
+            Guest { describe: "unreachable".to_owned(), ..Guest::default() }.build(),
+            "its description is unusable: it crashed",
+        ),
         ("schema", Guest { schema: "{".to_owned(), ..Guest::default() }.build(), "config schema is no JSON"),
         ("nameless", Guest { version: String::new(), ..Guest::default() }.build(), "name and version must not be empty"),
         ("dir", Guest { asks: vec![("dir:/proc".to_owned(), false)], ..Guest::default() }.build(), "does not offer yet"),
@@ -59,7 +63,8 @@ fn every_cut_and_flip_of_a_module_is_survived() {
 fn another_world_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("w.wit"), "package acme:thing; world other { export run: func() -> u32; }").unwrap();
-    let module = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "run") (result i32) (i32.const 0)))"#).unwrap();
+    let module =
+        wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "run") (result i32) (i32.const 0)))"#).unwrap();
     let refusal = refusal(&embed(module, dir.path(), "other"));
     assert!(refusal.contains("it does not fit lictor:check@1.0.0"), "{refusal}");
 }
@@ -106,7 +111,8 @@ fn missing_grants_are_named_exactly() {
     let asks = vec![("tcp:{address}".to_owned(), false), ("env:{secret}".to_owned(), false), ("clock".to_owned(), true)];
     let bench = Bench::new(&Guest { asks, ..Guest::default() }.build());
     let config = || json!({"address": "10.1.2.3:6379"});
-    for allow in [vec![], vec!["tcp:10.1.2.3:6380"], vec!["tcp:10.9.0.0/16:6379"], vec!["tcp:*:6379"], vec!["udp:10.1.2.3:6379"]] {
+    for allow in [vec![], vec!["tcp:10.1.2.3:6380"], vec!["tcp:10.9.0.0/16:6379"], vec!["tcp:*:6379"], vec!["udp:10.1.2.3:6379"]]
+    {
         let refusal = bench.probe_with(&allow, config()).err().unwrap();
         assert!(refusal.contains(r#"missing grant: add "tcp:10.1.2.3:6379""#), "{allow:?}: {refusal}");
     }

@@ -45,11 +45,12 @@ async fn fake(answers: &'static [(&'static str, &'static str)]) -> String {
     address
 }
 
-const REPLICA: &str = "$93\r\nrole:slave\r\nmaster_link_status:up\r\nmaster_last_io_seconds_ago:12\r\nmaster_sync_in_progress:0\r\n123\r\n";
+const REPLICA: &str =
+    "$96\r\nrole:slave\r\nmaster_link_status:up\r\nmaster_last_io_seconds_ago:12\r\nmaster_sync_in_progress:0\r\n123\r\n";
 
 #[tokio::test]
 async fn answers_are_judged() {
-    assert_eq!(REPLICA.len() - "$93\r\n".len() - 2, 93);
+    assert_eq!(REPLICA.len() - "$96\r\n".len() - 2, 96);
     let host = host();
     let good = fake(&[("AUTH", "+OK\r\n"), ("PING", "+PONG\r\n"), ("INFO", REPLICA)]).await;
     let locked = fake(&[("AUTH", "-WRONGPASS no\r\n"), ("PING", "-NOAUTH Authentication required.\r\n")]).await;
@@ -61,7 +62,13 @@ async fn answers_are_judged() {
         ("login", &good, json!({"password": "x", "username": "u"}), Passing, "answers PONG"),
         ("in time", &good, json!({"max_replication_lag_s": 12}), Passing, "heard from its master 12 s ago"),
         ("late", &good, json!({"max_replication_lag_s": 5}), Warning, "warning beyond 5 s"),
-        ("too late", &good, json!({"max_replication_lag_s": 5, "critical_replication_lag_s": 11}), Critical, "critical beyond 11 s"),
+        (
+            "too late",
+            &good,
+            json!({"max_replication_lag_s": 5, "critical_replication_lag_s": 11}),
+            Critical,
+            "critical beyond 11 s",
+        ),
         ("role", &good, json!({"role": "master"}), Critical, "it is a replica, but should be a master"),
         ("no login", &locked, json!({}), Critical, "answers PING with NOAUTH"),
         ("wrong login", &locked, json!({"password": "x"}), Critical, "the login was refused: WRONGPASS"),
@@ -103,7 +110,11 @@ async fn grants_and_settings_are_checked_at_load() {
         let refusal = host.probe(&call("redis_ping", &allow, config)).err().unwrap();
         assert!(refusal.contains(sentence), "{refusal}");
     }
-    let named = host.probe(&call("redis_ping", &["tcp:127.0.0.1:1", "env:LICTOR_NO_SUCH"], json!({"address": "127.0.0.1:1", "password_env": "LICTOR_NO_SUCH"})));
+    let named = host.probe(&call(
+        "redis_ping",
+        &["tcp:127.0.0.1:1", "env:LICTOR_NO_SUCH"],
+        json!({"address": "127.0.0.1:1", "password_env": "LICTOR_NO_SUCH"}),
+    ));
     assert_eq!(run(&named.unwrap()).await.status, Critical);
 }
 

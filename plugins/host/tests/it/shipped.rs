@@ -42,7 +42,8 @@ fn modules_are_built_from_the_sources_beside_them() {
         let found: BTreeMap<String, String> = found
             .iter()
             .map(|path| {
-                let hash: String = Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+                let hash: String =
+                    Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
                 (path.strip_prefix(plugins()).unwrap().display().to_string(), hash)
             })
             .collect();

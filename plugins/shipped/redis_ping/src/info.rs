@@ -95,7 +95,8 @@ mod tests {
 
     #[test]
     fn broken_links_are_bad() {
-        let down = Replication::read("role:slave\nmaster_link_status:down\nmaster_last_io_seconds_ago:-1\nmaster_sync_in_progress:0");
+        let down =
+            Replication::read("role:slave\nmaster_link_status:down\nmaster_last_io_seconds_ago:-1\nmaster_sync_in_progress:0");
         assert_eq!(down.judge(None, Some(1), None).0, Verdict::Bad);
         let syncing = Replication::read("role:slave\nmaster_link_status:down\nmaster_sync_in_progress:1");
         assert_eq!(syncing.judge(None, Some(1), None).0, Verdict::Late);

@@ -34,7 +34,8 @@ impl Check for RedisPing {
     fn run(check: &Context) -> Result<Outcome, Error> {
         let address = check.text("address")?;
         let timeout_ms = u32::try_from(check.integer("timeout_ms").unwrap_or(2000)).unwrap_or(u32::MAX);
-        let tcp = Tcp::connect(address, timeout_ms).map_err(|error| error.while_doing(&["cannot connect to ", address].concat()))?;
+        let tcp =
+            Tcp::connect(address, timeout_ms).map_err(|error| error.while_doing(&["cannot connect to ", address].concat()))?;
         let mut redis = Redis { tcp: &tcp, reader: Reader::default() };
         redis.login(check)?;
         match redis.ask(&["PING"])? {
@@ -45,7 +46,8 @@ impl Check for RedisPing {
             Reply::Error(text) => return Err(Error::new([address, " answers PING with ", &text].concat())),
             other => return Err(Error::new([address, " answers PING with ", &other.to_string()].concat())),
         }
-        let wants_info = ["role", "max_replication_lag_s", "critical_replication_lag_s"].iter().any(|key| check.get(key).is_some());
+        let wants_info =
+            ["role", "max_replication_lag_s", "critical_replication_lag_s"].iter().any(|key| check.get(key).is_some());
         if !wants_info {
             return Ok(Outcome::passing([address, " answers PONG"].concat()));
         }
@@ -100,7 +102,8 @@ impl Redis<'_> {
 
 fn judge(check: &Context, address: &str, state: &Replication) -> Outcome {
     let limit = |key: &str| check.integer(key).and_then(|seconds| u64::try_from(seconds).ok());
-    let (status, text) = state.judge(check.text_or_none("role"), limit("max_replication_lag_s"), limit("critical_replication_lag_s"));
+    let (status, text) =
+        state.judge(check.text_or_none("role"), limit("max_replication_lag_s"), limit("critical_replication_lag_s"));
     let status = match status {
         info::Verdict::Good => Status::Passing,
         info::Verdict::Late => Status::Warning,

@@ -48,7 +48,11 @@ impl Reader {
     /// The next whole reply, if it is there. The error is what is wrong with it.
     pub fn next(&mut self) -> Result<Option<Reply>, String> {
         let Some(line_end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") else {
-            return if self.buffer.len() > 4096 { Err("the answer is not of Redis: its first line does not end".to_owned()) } else { Ok(None) };
+            return if self.buffer.len() > 4096 {
+                Err("the answer is not of Redis: its first line does not end".to_owned())
+            } else {
+                Ok(None)
+            };
         };
         let line = String::from_utf8_lossy(&self.buffer[..line_end]).into_owned();
         let mut used = line_end + 2;
