@@ -100,7 +100,8 @@ fn report(reporter: &mut Reporter<'_>, path: &str, node: &Node, errors: Vec<Deco
         let labelled = error.message.starts_with("unknown key")
             && node.as_map().is_some_and(|map| map.len() == 1 && map.values().all(|entry| entry.value.as_map().is_some()));
         let hint = if labelled { format!("put the name inside: name = {:?}", error.path) } else { error.hint };
-        let message = if error.message.starts_with("unknown key") { format!("invalid config key {option}") } else { error.message };
+        let message =
+            if error.message.starts_with("unknown key") { format!("invalid config key {option}") } else { error.message };
         reporter.problem(pos, &option, message, hint);
     }
 }
@@ -146,11 +147,17 @@ fn plugins(reporter: &mut Reporter<'_>, fragment: &mut Fragment, node: &Node) {
 
 fn limits(reporter: &mut Reporter<'_>, path: &str, node: &Node, limits: &mut PluginLimits) {
     let Some(fields) = node.as_map() else {
-        return reporter.problem(node.pos, path, "expected a block", "write limits { memory_bytes_max = … deadline = \"…\" fuel = … }");
+        return reporter.problem(
+            node.pos,
+            path,
+            "expected a block",
+            "write limits { memory_bytes_max = … deadline = \"…\" fuel = … }",
+        );
     };
     for (key, field) in fields {
         let option = format!("{path}.{key}");
-        let positive = |number: i64| u64::try_from(number).ok().filter(|n| *n > 0).ok_or(("must be above 0".to_owned(), String::new()));
+        let positive =
+            |number: i64| u64::try_from(number).ok().filter(|n| *n > 0).ok_or(("must be above 0".to_owned(), String::new()));
         let result = match key.as_str() {
             "memory_bytes_max" => weak::integer(&field.value).and_then(positive).map(|n| limits.memory_bytes_max = Some(n)),
             "fuel" => weak::integer(&field.value).and_then(positive).map(|n| limits.fuel = Some(n)),

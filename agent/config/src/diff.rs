@@ -149,7 +149,12 @@ struct Sorted<T> {
     unchanged: usize,
 }
 
-fn sort_out<T, Id: std::hash::Hash + Eq>(old: &[Arc<T>], new: &[Arc<T>], id: impl Fn(&T) -> Id, same: impl Fn(&T, &T) -> Same) -> Sorted<T> {
+fn sort_out<T, Id: std::hash::Hash + Eq>(
+    old: &[Arc<T>],
+    new: &[Arc<T>],
+    id: impl Fn(&T) -> Id,
+    same: impl Fn(&T, &T) -> Same,
+) -> Sorted<T> {
     let mut before: HashMap<Id, &Arc<T>> = old.iter().map(|item| (id(item), item)).collect();
     let mut sorted = Sorted { added: Vec::new(), changed: Vec::new(), removed: Vec::new(), moved: Vec::new(), unchanged: 0 };
     for item in new {

@@ -17,7 +17,7 @@ pub(crate) const FLAGS: &str = "flags";
 pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Sources, FlagError> {
     let mut sources = Sources::default();
     let mut problems = Vec::new();
-    let mut args = args.into_iter();
+    let mut args = args.into_iter().peekable();
     while let Some(arg) = args.next() {
         let Some(body) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|body| !body.is_empty()) else {
             let extra: Vec<String> = if arg == "--" { args.collect() } else { std::iter::once(arg).chain(args).collect() };
@@ -37,6 +37,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Sources, F
             let known = ROWS.iter().map(|row| row.flag).filter(|flag| !flag.is_empty());
             let hint = nearest(name, known).map(|flag| format!("did you mean -{flag}?")).unwrap_or_default();
             problems.push(problem(name, format!("flag provided but not defined: -{name}"), &hint));
+            // What follows is probably its value.
+            if inline.is_none() {
+                let _ = args.next_if(|next| !next.starts_with('-'));
+            }
             continue;
         };
         let value = match inline {
@@ -131,11 +135,17 @@ mod tests {
             ("-nod x", "flags: flag provided but not defined: -nod (did you mean -node?)"),
             ("-http-port", "flags: flag needs an argument: -http-port"),
             ("-http-port x", "flags: invalid value \"x\" for flag -http-port: expected a whole number, found the string \"x\""),
-            ("-http-port 70000", "flags: invalid value \"70000\" for flag -http-port: invalid port: 70000 (ports are 1 to 65535, or -1 for none)"),
+            (
+                "-http-port 70000",
+                "flags: invalid value \"70000\" for flag -http-port: invalid port: 70000 (ports are 1 to 65535, or -1 for none)",
+            ),
             ("-dev extra -node x", "flags: Unexpected extra arguments: [extra -node x]"),
             ("-config-format yaml", "flags: -config-format must be either 'hcl', 'json' or 'toml'"),
             ("-h", "help was asked for"),
-            ("-server=maybe", "flags: invalid value \"maybe\" for flag -server: expected true or false, found the string \"maybe\""),
+            (
+                "-server=maybe",
+                "flags: invalid value \"maybe\" for flag -server: expected true or false, found the string \"maybe\"",
+            ),
         ] {
             assert_eq!(args(text).unwrap_err().to_string(), expect, "{text}");
         }

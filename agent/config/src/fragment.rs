@@ -88,7 +88,13 @@ pub(crate) fn read(file: &str, bytes: &[u8], format: Format) -> Result<Fragment,
     }
 }
 
-fn section(reporter: &mut Reporter<'_>, fragment: &mut Fragment, saw_option: &mut bool, path: &str, map: &IndexMap<String, Entry>) {
+fn section(
+    reporter: &mut Reporter<'_>,
+    fragment: &mut Fragment,
+    saw_option: &mut bool,
+    path: &str,
+    map: &IndexMap<String, Entry>,
+) {
     for (key, entry) in map {
         match options::find(path, key) {
             None => {
@@ -122,17 +128,110 @@ fn section(reporter: &mut Reporter<'_>, fragment: &mut Fragment, saw_option: &mu
     }
 }
 
-/// Whether a text that cannot be parsed seems to set options of the agent: it has one of their names where a key may stand.
+/// Whether a text that cannot be parsed seems to set options of the agent: one of their names stands where a key of the outermost
+/// level may stand.
 fn mentions_options(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    text.split(['\n', '{', ',', ';']).any(|piece| {
-        let word: &str = piece.trim_start_matches([' ', '\t', '\r', '"', '[']);
-        let end = word.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(word.len());
-        let (key, rest) = word.split_at(end);
-        let assigned = rest.trim_start_matches(['"', ' ', '\t', ']']);
-        let looks_like_key = key.len() > 2 && (assigned.starts_with(['=', ':', '{']) || (rest.is_empty() && piece.ends_with(key)));
-        // These are keys of definitions as well.
-        let shared = matches!(key, "service" | "services" | "check" | "checks" | "plugin" | "ports" | "rpc" | "server" | "tls");
-        looks_like_key && !shared && options::find("", key).is_some()
-    })
+    let outermost = usize::from(text.trim_start().starts_with('{'));
+    let mut depth = 0_usize;
+    let mut in_table = false;
+    let mut rest: &str = &text;
+    while let Some(c) = rest.chars().next() {
+        let mut length = c.len_utf8();
+        match c {
+            '#' => length = rest.find('\n').unwrap_or(rest.len()),
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            // A TOML table: its name counts, the keys below it do not.
+            '[' if depth == 0 && !in_value(&text, rest) => {
+                in_table = true;
+                let name = rest.trim_start_matches('[').split([']', '.', '\n']).next().unwrap_or_default().trim();
+                if is_option(name) {
+                    return true;
+                }
+                length = rest.find('\n').unwrap_or(rest.len());
+            }
+            '"' | 'a'..='z' | 'A'..='Z' => {
+                let quoted = c == '"';
+                let body = if quoted { &rest[1..] } else { rest };
+                let end =
+                    body.find(|c: char| if quoted { c == '"' || c == '\n' } else { !(c.is_ascii_alphanumeric() || c == '_') });
+                let word = &body[..end.unwrap_or(body.len())];
+                length = (word.len() + 2 * usize::from(quoted)).min(rest.len());
+                while !rest.is_char_boundary(length) {
+                    length += 1;
+                }
+                let after = rest[length..].trim_start_matches([' ', '\t']);
+                let is_key = after.starts_with(['=', ':', '{']) || (after.is_empty() && !quoted);
+                if depth == outermost && !in_table && is_key && is_option(word) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        rest = &rest[length..];
+    }
+    false
+}
+
+/// Whether a bracket is the beginning of a list rather than of a TOML table: something stands before it on its line.
+fn in_value(text: &str, rest: &str) -> bool {
+    let before = &text[..text.len() - rest.len()];
+    !before.rsplit('\n').next().unwrap_or_default().trim_matches([' ', '\t', '[']).is_empty()
+}
+
+fn is_option(word: &str) -> bool {
+    match options::find("", word) {
+        Some(Found::Option(row)) => row.kind != Type::Definitions,
+        Some(Found::Section(_)) => true,
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn broken_files_of_options_are_told_from_broken_definitions() {
+        for (text, expect) in [
+            ("server = true\nports {", true),
+            ("ports {", true),
+            ("{\"data_dir\": \"/x\"", true),
+            ("{\"service\": {\"name\": \"x\", \"meta\": {\"datacenter\": 1}}", false),
+            ("service { meta { datacenter = \"x\" }", false),
+            ("service {\n name = \"datacenter\"\n", false),
+            ("# server = true\nservice {", false),
+            ("[[services]]\ndatacenter = ", false),
+            ("[ports]\nhttp = ", true),
+            ("node_name = \"x\"\n[[services]]\n=", true),
+            ("\u{0}garbage \u{1}", false),
+        ] {
+            assert_eq!(mentions_options(text.as_bytes()), expect, "{text}");
+        }
+    }
+
+    fn any_key() -> impl Strategy<Value = String> {
+        let keys: Vec<&str> = options::keys_of("").into_iter().chain(options::keys_of("dns_config")).collect();
+        prop_oneof![proptest::sample::select(keys).prop_map(str::to_owned), "[a-z_]{1,6}"]
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(parts in prop::collection::vec(prop_oneof![
+            any_key(), " = ".prop_map(String::from), "[{}\\[\\]=:,#\"\n ]{1,3}", "[0-9a-z\".é-]{0,6}", "-?[0-9]{1,20}(s|ms)?"], 0..40)) {
+            let text = parts.concat();
+            for format in [Format::Hcl, Format::Json, Format::Toml] {
+                let _ = read("x", text.as_bytes(), format);
+            }
+        }
+
+        #[test]
+        fn no_document_panics(pairs in prop::collection::vec((any_key(), "(-?[0-9]{1,19}|true|\"[a-z0-9]{0,4}\"|\\{\\}|\\[\\]|\\[1, 2\\]|\\{ name = 1 \\})"), 0..8)) {
+            let text: String = pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+            let sources = crate::Sources { dev: true, hcl: vec![text], ..crate::Sources::default() };
+            let _ = crate::Loader::new(sources).load();
+        }
+    }
 }

@@ -235,8 +235,8 @@ impl Loader {
             let mut problems = objections(&candidate.source.path, &fragment, scripts, &claims);
             let mut chosen = Some(fragment);
             if !problems.is_empty() {
-                let fallback = before(candidate)
-        .filter(|before| objections(&candidate.source.path, before, scripts, &claims).is_empty());
+                let fallback =
+                    before(candidate).filter(|before| objections(&candidate.source.path, before, scripts, &claims).is_empty());
                 candidate.problems.append(&mut problems);
                 chosen = fallback;
             }
@@ -248,7 +248,13 @@ impl Loader {
     }
 
     /// Remembers what is in effect and tells of it.
-    fn conclude(&mut self, config: RuntimeConfig, candidates: Vec<Candidate>, mut problems: Vec<Problem>, warnings: Vec<Problem>) -> Loaded {
+    fn conclude(
+        &mut self,
+        config: RuntimeConfig,
+        candidates: Vec<Candidate>,
+        mut problems: Vec<Problem>,
+        warnings: Vec<Problem>,
+    ) -> Loaded {
         let config = match self.last.take() {
             Some(last) if *last == config => last,
             _ => Arc::new(config),
@@ -301,7 +307,12 @@ pub(crate) fn ids(fragment: &Fragment) -> Vec<(&'static str, String, crate::tree
 }
 
 /// Why a fragment's definitions cannot be in effect beside the others.
-fn objections(path: &Path, fragment: &Fragment, scripts: bool, claims: &HashMap<(&'static str, String), PathBuf>) -> Vec<Problem> {
+fn objections(
+    path: &Path,
+    fragment: &Fragment,
+    scripts: bool,
+    claims: &HashMap<(&'static str, String), PathBuf>,
+) -> Vec<Problem> {
     let file = path.display().to_string();
     let mut problems = Vec::new();
     for (kind, id, pos) in ids(fragment) {
@@ -334,14 +345,18 @@ fn objections(path: &Path, fragment: &Fragment, scripts: bool, claims: &HashMap<
 
 /// Checks that run commands.
 pub(crate) fn script_checks(fragment: &Fragment) -> Vec<(crate::tree::Pos, String)> {
-    let is_script = |check: &CheckDefinition| check.kinds().iter().any(|kind| matches!(kind, CheckKind::Script | CheckKind::Docker));
+    let is_script =
+        |check: &CheckDefinition| check.kinds().iter().any(|kind| matches!(kind, CheckKind::Script | CheckKind::Docker));
     let of_services = fragment
         .services
         .iter()
         .filter(|(service, _)| service.checks.iter().any(is_script))
         .map(|(service, pos)| (*pos, format!("service {}", service.effective_id())));
-    let alone =
-        fragment.checks.iter().filter(|(check, _)| is_script(check)).map(|(check, pos)| (*pos, format!("check {}", crate::definitions::check_id(check))));
+    let alone = fragment
+        .checks
+        .iter()
+        .filter(|(check, _)| is_script(check))
+        .map(|(check, pos)| (*pos, format!("check {}", crate::definitions::check_id(check))));
     of_services.chain(alone).collect()
 }
 

@@ -82,13 +82,16 @@ fn judge_support(judge: &mut Judge<'_>) {
             Value::Object(map) => map.is_empty(),
             _ => false,
         };
-        let is_default = merged.value == default_of(row) || (row.kind == crate::options::Type::Port && merged.value.as_i64() <= Some(0));
+        let is_default =
+            merged.value == default_of(row) || (row.kind == crate::options::Type::Port && merged.value.as_i64() <= Some(0));
         match row.support {
             _ if says_nothing || is_default => {}
             Support::Built | Support::Silent => {}
             Support::Later => judge.warning(row.key, format!("{:?} has no effect yet", row.key), ""),
             Support::Refused(why) => judge.problem(row.key, format!("{:?} is refused: {why}", row.key), "leave it out"),
-            Support::Removed(instead) => judge.warning(row.key, format!("The '{}' field is deprecated and has no effect", row.key), instead),
+            Support::Removed(instead) => {
+                judge.warning(row.key, format!("The '{}' field is deprecated and has no effect", row.key), instead)
+            }
         }
     }
 }
@@ -156,6 +159,12 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
     let telemetry = telemetry(judge);
     let limits = limits(judge);
     judge.at_least("autopilot.max_trailing_logs", 0);
+    if s.flag("ui") && !s.text("ui_dir").is_empty() && !around.dev {
+        judge.problem("ui_dir", "Both the ui and ui-dir flags were specified, please provide only one.", "");
+    }
+    if s.flag("auto_encrypt.allow_tls") && !server {
+        judge.problem("auto_encrypt.allow_tls", "auto_encrypt.allow_tls can only be used on a server.", "");
+    }
     let leave = |key: &str, default: bool| s.set(key).map_or(default, |_| s.flag(key));
     let Resolved { network, listeners } = resolved?;
     Some(RuntimeConfig {
@@ -173,7 +182,11 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
         pid_file: path("pid_file"),
         network,
         listeners,
-        unix_sockets: UnixSockets { user: s.text("unix_sockets.user"), group: s.text("unix_sockets.group"), mode: s.text("unix_sockets.mode") },
+        unix_sockets: UnixSockets {
+            user: s.text("unix_sockets.user"),
+            group: s.text("unix_sockets.group"),
+            mode: s.text("unix_sockets.mode"),
+        },
         http,
         dns,
         limits,
@@ -210,7 +223,11 @@ fn bootstrap(judge: &mut Judge<'_>, dev: bool, server: bool) -> (bool, u32) {
         judge.problem("bootstrap", "'bootstrap = true' requires 'server = true'", "");
     }
     if expect < 0 {
-        judge.problem("bootstrap_expect", format!("bootstrap_expect cannot be {expect}. Must be greater than or equal to zero"), "");
+        judge.problem(
+            "bootstrap_expect",
+            format!("bootstrap_expect cannot be {expect}. Must be greater than or equal to zero"),
+            "",
+        );
     }
     if expect > 0 && !server {
         judge.problem("bootstrap_expect", "'bootstrap_expect > 0' requires 'server = true'", "");
@@ -223,7 +240,11 @@ fn bootstrap(judge: &mut Judge<'_>, dev: bool, server: bool) -> (bool, u32) {
     }
     match expect {
         1 => judge.warning("bootstrap_expect", "BootstrapExpect is set to 1; this is the same as Bootstrap mode.", ""),
-        2 => judge.warning("bootstrap_expect", "bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance.", ""),
+        2 => judge.warning(
+            "bootstrap_expect",
+            "bootstrap_expect = 2: A cluster with 2 servers will provide no failure tolerance.",
+            "",
+        ),
         n if n > 2 && n % 2 == 0 => {
             let message = "bootstrap_expect is even number: A cluster with an even number of servers does not achieve optimum fault tolerance.";
             judge.warning("bootstrap_expect", message, "");
@@ -374,7 +395,11 @@ fn log(judge: &mut Judge<'_>) -> LogSettings {
         "ERR" | "ERROR" => "ERROR".to_owned(),
         known @ ("TRACE" | "DEBUG" | "INFO" | "WARN") => known.to_owned(),
         _ => {
-            judge.problem("log_level", format!("Invalid log level: {word}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]"), "");
+            judge.problem(
+                "log_level",
+                format!("Invalid log level: {word}. Valid log levels are: [TRACE DEBUG INFO WARN ERR]"),
+                "",
+            );
             "INFO".to_owned()
         }
     };
@@ -441,4 +466,3 @@ pub(crate) fn is_head(setting: &Setting) -> bool {
     use crate::options::Type;
     matches!(setting.row.kind, Type::Texts | Type::TextMap)
 }
-

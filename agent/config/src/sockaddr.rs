@@ -3,7 +3,7 @@
 //! begin with GetAllInterfaces, GetDefaultInterfaces, GetPrivateInterfaces or GetPublicInterfaces.
 
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An address of an interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +33,14 @@ pub(crate) fn expand(text: &str, machine: &[Interface]) -> Result<String, String
     Ok(out)
 }
 
-/// The first private IPv4 addresses, for the address told to others.
+/// The IPv4 addresses one of which may be told to others: the private ones, else any but loopback.
 pub(crate) fn private_ipv4(machine: &[Interface]) -> Vec<IpAddr> {
-    machine.iter().filter(|i| !i.loopback && i.address.is_ipv4() && is_private(i.address)).map(|i| i.address).collect()
+    let own = |keep: &dyn Fn(IpAddr) -> bool| {
+        let four = machine.iter().filter(|i| !i.loopback && i.address.is_ipv4() && !is_link_local(i.address) && keep(i.address));
+        four.map(|i| i.address).collect::<Vec<_>>()
+    };
+    let private = own(&is_private);
+    if private.is_empty() { own(&|_| true) } else { private }
 }
 
 /// The public IPv6 addresses, for the address told to others.
@@ -43,19 +48,40 @@ pub(crate) fn public_ipv6(machine: &[Interface]) -> Vec<IpAddr> {
     machine.iter().filter(|i| !i.loopback && i.address.is_ipv6() && is_public(i.address)).map(|i| i.address).collect()
 }
 
+/// Networks that are not routed in the Internet (RFC 6890), but for loopback and link-local ones.
+const PRIVATE: [(Ipv4Addr, u8); 10] = [
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(100, 64, 0, 0), 10),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 0, 0, 0), 24),
+    (Ipv4Addr::new(192, 0, 2, 0), 24),
+    (Ipv4Addr::new(192, 88, 99, 0), 24),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+    (Ipv4Addr::new(198, 18, 0, 0), 15),
+    (Ipv4Addr::new(198, 51, 100, 0), 24),
+    (Ipv4Addr::new(203, 0, 113, 0), 24),
+];
+
 fn is_private(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] == 100 && (64..128).contains(&v4.octets()[1])),
+        IpAddr::V4(v4) => PRIVATE.iter().any(|(net, bits)| (u32::from(v4) ^ u32::from(*net)) >> (32 - bits) == 0),
         IpAddr::V6(v6) => (v6.segments()[0] & 0xfe00) == 0xfc00,
     }
 }
 
-fn is_public(address: IpAddr) -> bool {
-    let link_local = match address {
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => (v6.segments()[0] & 0xffc0) == 0xfe80,
-    };
-    !is_private(address) && !link_local && !address.is_loopback() && !address.is_unspecified() && !address.is_multicast()
+    }
+}
+
+fn is_public(address: IpAddr) -> bool {
+    !is_private(address)
+        && !is_link_local(address)
+        && !address.is_loopback()
+        && !address.is_unspecified()
+        && !address.is_multicast()
 }
 
 /// Words and quoted strings.
@@ -120,7 +146,13 @@ fn pipeline<'s>(mut list: Vec<Interface>, stages: impl Iterator<Item = &'s str>)
                 let from: usize = word(1).parse().map_err(|_| "offset takes a number".to_owned())?;
                 list.drain(..from.min(list.len()));
             }
-            "attr" => return Ok(if word(1) == "name" { list.first().map(|i| i.name.clone()).unwrap_or_default() } else { text_of(list.into_iter().take(1), " ") }),
+            "attr" => {
+                return Ok(if word(1) == "name" {
+                    list.first().map(|i| i.name.clone()).unwrap_or_default()
+                } else {
+                    text_of(list.into_iter().take(1), " ")
+                });
+            }
             "join" if word(1) == "name" => return Ok(list.iter().map(|i| i.name.as_str()).collect::<Vec<_>>().join(word(2))),
             "join" => return Ok(text_of(list, word(2))),
             other => return Err(format!("the template function {other:?} is not known")),
@@ -136,11 +168,16 @@ fn matches(interface: &Interface, selector: &str, value: &str) -> bool {
         "network" => any(&|net| net.parse::<IpNet>().is_ok_and(|net| net.contains(&interface.address))),
         "address" => any(&|text| text.parse() == Ok(interface.address)),
         "type" => any(&|kind| {
-            matches!((kind.to_ascii_lowercase().as_str(), interface.address), ("ip", _) | ("ipv4", IpAddr::V4(_)) | ("ipv6", IpAddr::V6(_)))
+            matches!(
+                (kind.to_ascii_lowercase().as_str(), interface.address),
+                ("ip", _) | ("ipv4", IpAddr::V4(_)) | ("ipv6", IpAddr::V6(_))
+            )
         }),
         "flags" | "flag" => value.split('|').all(|flag| match flag {
             "loopback" => interface.loopback,
-            "forwardable" => !interface.loopback && !matches!(interface.address, IpAddr::V6(v6) if (v6.segments()[0] & 0xffc0) == 0xfe80),
+            "forwardable" => {
+                !interface.loopback && !matches!(interface.address, IpAddr::V6(v6) if (v6.segments()[0] & 0xffc0) == 0xfe80)
+            }
             _ => true,
         }),
         "rfc" => match value {
@@ -173,12 +210,13 @@ mod tests {
     use super::*;
 
     fn machine() -> Vec<Interface> {
-        let make = |name: &str, address: &str, loopback| Interface { name: name.into(), address: address.parse().unwrap(), loopback };
+        let make =
+            |name: &str, address: &str, loopback| Interface { name: name.into(), address: address.parse().unwrap(), loopback };
         vec![
             make("lo", "127.0.0.1", true),
             make("eth0", "10.1.2.3", false),
             make("eth0", "fe80::1", false),
-            make("eth1", "203.0.113.9", false),
+            make("eth1", "8.8.4.4", false),
             make("docker0", "172.17.0.1", false),
         ]
     }
@@ -189,11 +227,14 @@ mod tests {
             ("1.2.3.4", "1.2.3.4"),
             ("{{ GetPrivateIP }}", "10.1.2.3"),
             ("{{GetPrivateIPs}}", "10.1.2.3 172.17.0.1"),
-            ("{{ GetPublicIP }}", "203.0.113.9"),
+            ("{{ GetPublicIP }}", "8.8.4.4"),
             ("{{ GetInterfaceIP \"eth0\" }}", "10.1.2.3"),
-            ("127.0.0.1 {{ GetInterfaceIP `eth1` }}", "127.0.0.1 203.0.113.9"),
+            ("127.0.0.1 {{ GetInterfaceIP `eth1` }}", "127.0.0.1 8.8.4.4"),
             ("{{ GetInterfaceIP \"nope\" }}", ""),
-            ("{{ GetAllInterfaces | include \"name\" \"^eth\" | include \"type\" \"ipv4\" | join \"address\" \" \" }}", "10.1.2.3 203.0.113.9"),
+            (
+                "{{ GetAllInterfaces | include \"name\" \"^eth\" | include \"type\" \"ipv4\" | join \"address\" \" \" }}",
+                "10.1.2.3 8.8.4.4",
+            ),
             ("{{ GetPrivateInterfaces | include \"network\" \"172.16.0.0/12\" | attr \"address\" }}", "172.17.0.1"),
             ("{{ GetDefaultInterfaces | exclude \"name\" \"docker.*\" | limit 1 | join \"address\" \",\" }}", "10.1.2.3"),
         ] {

@@ -117,12 +117,14 @@ impl Node {
         let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
         let wanted = plain(key);
         let exact = maps.iter().find_map(|map| map.get(key));
-        exact.or_else(|| maps.iter().find_map(|map| map.iter().find(|(name, _)| plain(name) == wanted).map(|(_, entry)| entry))).or_else(
-            || match wanted.as_str() {
-                "checks" => maps.iter().find_map(|map| map.iter().find(|(name, _)| plain(name) == "check").map(|(_, entry)| entry)),
+        exact
+            .or_else(|| maps.iter().find_map(|map| map.iter().find(|(name, _)| plain(name) == wanted).map(|(_, entry)| entry)))
+            .or_else(|| match wanted.as_str() {
+                "checks" => {
+                    maps.iter().find_map(|map| map.iter().find(|(name, _)| plain(name) == "check").map(|(_, entry)| entry))
+                }
                 _ => None,
-            },
-        )
+            })
     }
 }
 

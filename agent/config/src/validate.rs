@@ -36,10 +36,16 @@ pub struct Validation {
 
 /// Validates files and directories as one configuration. A directory that holds only definitions needs nothing else.
 pub fn validate(paths: &[PathBuf], options: ValidateOptions) -> Validation {
-    let sources = Sources { format: options.format, paths: paths.iter().cloned().map(PathSource::Dir).collect(), ..Sources::default() };
+    let sources =
+        Sources { format: options.format, paths: paths.iter().cloned().map(PathSource::Dir).collect(), ..Sources::default() };
     let listing = sources.list();
     let mut found = Validation { problems: listing.problems, ..Validation::default() };
-    found.problems.extend(listing.missing.into_iter().map(|problem| Problem { message: "cannot be opened: no such file or directory".to_owned(), ..problem }));
+    found.problems.extend(
+        listing
+            .missing
+            .into_iter()
+            .map(|problem| Problem { message: "cannot be opened: no such file or directory".to_owned(), ..problem }),
+    );
     let mut fragments: Vec<(String, Fragment)> = Vec::new();
     let mut sets_options = false;
     for source in &listing.files {
@@ -110,7 +116,8 @@ fn across_files(found: &mut Validation, fragments: &[(String, Fragment)], script
         if !scripts {
             for (pos, option) in script_checks(fragment) {
                 let message = "a script check, but scripts are off";
-                let hint = "set enable_local_script_checks = true where the agent is configured, and validate that file with this one";
+                let hint =
+                    "set enable_local_script_checks = true where the agent is configured, and validate that file with this one";
                 found.problems.push(problem(pos, &option, message.to_owned(), hint));
             }
         }

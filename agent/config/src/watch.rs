@@ -48,7 +48,8 @@ impl Watcher {
         Self { changes }
     }
 
-    /// Waits for the next change; several at once count as one. `false` when there will be no more.
+    /// Waits for the next change; several at once count as one. The first comes as soon as the watcher is armed, so that nothing
+    /// that happened since the last load is missed. `false` when there will be no more.
     pub async fn changed(&mut self) -> bool {
         self.changes.recv().await.is_some()
     }
@@ -139,6 +140,9 @@ impl Watching {
     async fn run(mut self, sender: mpsc::Sender<()>) {
         self.arm();
         let mut seen = self.look().await;
+        if sender.try_send(()).is_err() {
+            return;
+        }
         let mut patience = PATIENCE;
         loop {
             let period = if self.notify.is_some() && self.complete { POLL } else { POLL_ALONE };

@@ -13,10 +13,12 @@ pub(crate) type Misfit = (String, String);
 pub(crate) fn convert(kind: Type, node: &Node) -> Result<Option<Value>, Misfit> {
     let single = match (&node.kind, kind) {
         (Kind::Null, _) => return Ok(None),
-        (Kind::List(list), Type::Text | Type::Bool | Type::Integer | Type::Float | Type::Duration | Type::Port) => match list.as_slice() {
-            [one] => one,
-            _ => node,
-        },
+        (Kind::List(list), Type::Text | Type::Bool | Type::Integer | Type::Float | Type::Duration | Type::Port) => {
+            match list.as_slice() {
+                [one] => one,
+                _ => node,
+            }
+        }
         _ => node,
     };
     let value = match kind {
@@ -102,8 +104,9 @@ fn float(node: &Node) -> Result<Value, Misfit> {
 
 pub(crate) fn nanos(node: &Node) -> Result<i64, Misfit> {
     match &node.kind {
-        Kind::Text(text) => duration::parse_nanos(text)
-            .map_err(|problem| (format!("invalid duration: {text:?}: {problem}"), "write for example \"10s\" or \"1m30s\"".to_owned())),
+        Kind::Text(text) => duration::parse_nanos(text).map_err(|problem| {
+            (format!("invalid duration: {text:?}: {problem}"), "write for example \"10s\" or \"1m30s\"".to_owned())
+        }),
         Kind::Integer(number) => Ok(*number),
         _ => Err(misfit(node, "a duration")),
     }

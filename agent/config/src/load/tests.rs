@@ -31,7 +31,10 @@ fn a_dev_agent_has_its_defaults() {
     assert_eq!(c.listeners.dns, ["127.0.0.1:8600".parse().unwrap()]);
     assert_eq!(c.listeners.serf_wan, Some("127.0.0.1:8302".parse().unwrap()));
     assert!(c.listeners.https.is_empty());
-    assert_eq!(c.network.tagged_addresses.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["lan=127.0.0.1", "lan_ipv4=127.0.0.1", "wan=127.0.0.1", "wan_ipv4=127.0.0.1"]);
+    assert_eq!(
+        c.network.tagged_addresses.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+        ["lan=127.0.0.1", "lan_ipv4=127.0.0.1", "wan=127.0.0.1", "wan_ipv4=127.0.0.1"]
+    );
     assert_eq!((c.raft.multiplier, c.cluster.gossip_lan.interval), (1, Duration::from_millis(100)));
     assert_eq!(c.checks.update_interval, Duration::from_secs(300));
     assert_eq!(c.max_query_time, Duration::from_secs(600));
@@ -45,10 +48,22 @@ fn what_the_reference_takes_is_taken() {
     fs::write(dir.path().join("00-base.json"), r#"{"node_name":"n1","node_id":"AAAAAAAA-0000-4000-8000-00000000000a","bind_addr":"127.0.0.1","client_addr":"127.0.0.1","ports":{"http":1,"dns":2,"https":8501,"grpc":-1,"server":4,"serf_lan":5,"serf_wan":6},"disable_update_check":true,"segments":null,"addresses":{}, "node_meta":{"rack":"r7"},"translate_wan_addrs":true,"advertise_addr_wan":"127.0.0.9"}"#).unwrap();
     fs::write(dir.path().join("empty.json"), "").unwrap();
     fs::write(dir.path().join("x.hcl"), "addresses { http = \"unix:///tmp/x.sock 127.0.0.2\" }\nrecursors = [\"1.1.1.1\", \"[::1]:54\"]\ndns_config { service_ttl { \"*\" = \"5s\" web = \"1s\" } NodeTTL = \"2s\" }\nperformance { raft_multiplier = 3 }").unwrap();
-    fs::write(dir.path().join("y.toml"), "recursors = [\"8.8.8.8\"]\n[http_config.response_headers]\nX-A = \"b\"\n[performance]\nraft_multiplier = 2\n").unwrap();
+    fs::write(
+        dir.path().join("y.toml"),
+        "recursors = [\"8.8.8.8\"]\n[http_config.response_headers]\nX-A = \"b\"\n[performance]\nraft_multiplier = 2\n",
+    )
+    .unwrap();
     fs::write(dir.path().join("ignored.txt"), "this is not read {").unwrap();
     fs::create_dir(dir.path().join("sub.hcl")).unwrap();
-    let mut loader = loader(&["-dev", "-recursor=9.9.9.9", "-config-dir", dir.path().to_str().unwrap(), "-datacenter=DC9", "-hcl", "log_level = \"warn\""]);
+    let mut loader = loader(&[
+        "-dev",
+        "-recursor=9.9.9.9",
+        "-config-dir",
+        dir.path().to_str().unwrap(),
+        "-datacenter=DC9",
+        "-hcl",
+        "log_level = \"warn\"",
+    ]);
     let loaded = loader.load().unwrap();
     let c = &loaded.config;
     assert_eq!(c.node_id, "aaaaaaaa-0000-4000-8000-00000000000a");
@@ -74,10 +89,16 @@ fn problems_are_told_in_the_words_users_know() {
         ("bootstrap_expect=-1", "bootstrap_expect cannot be -1. Must be greater than or equal to zero"),
         ("bootstrap_expect=3", "'bootstrap_expect > 0' requires 'server = true'"),
         ("server=true bootstrap=true bootstrap_expect=3", "'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive"),
-        ("check_output_max_size=0", "check_output_max_size must be positive, to discard check output use the discard_check_output flag"),
+        (
+            "check_output_max_size=0",
+            "check_output_max_size must be positive, to discard check output use the discard_check_output flag",
+        ),
         ("datacenter=\"\"", "datacenter cannot be empty"),
         ("datacenter=\"a b\"", "datacenter cannot be \"a b\". Please use only [a-z0-9-_]"),
-        ("bind_addr=\"1.1.1.1 2.2.2.2\"", "bind_addr cannot contain multiple addresses. Use 'addresses.{dns,http,https}' instead."),
+        (
+            "bind_addr=\"1.1.1.1 2.2.2.2\"",
+            "bind_addr cannot contain multiple addresses. Use 'addresses.{dns,http,https}' instead.",
+        ),
         ("bind_addr=\"x\"", "bind_addr: invalid ip address: x"),
         ("advertise_addr=\"0.0.0.0\"", "Advertise address cannot be 0.0.0.0, :: or [::]"),
         ("advertise_addr=\"foo.bar\"", "advertise_addr: invalid ip address: foo.bar"),
@@ -90,7 +111,10 @@ fn problems_are_told_in_the_words_users_know() {
         ("ports { http=8600 }", "HTTP address 127.0.0.1:8600 already configured for DNS"),
         ("performance { raft_multiplier=11 }", "performance.raft_multiplier cannot be 11. Must be between 1 and 10"),
         ("encrypt=\"x\"", "encrypt has invalid key: illegal base64 data"),
-        ("node_meta { \"a b\"=\"x\" }", "node_meta invalid: Couldn't load metadata pair ('a b', 'x'): Key contains invalid characters"),
+        (
+            "node_meta { \"a b\"=\"x\" }",
+            "node_meta invalid: Couldn't load metadata pair ('a b', 'x'): Key contains invalid characters",
+        ),
         ("dns_config { udp_answer_limit=-1 }", "dns_config.udp_answer_limit cannot be -1. Must be greater than or equal to zero"),
         ("dns_config { node_ttl=\"x\" }", "dns_config.node_ttl: invalid duration: \"x\": time: invalid duration \"x\""),
         ("recursors=[\"0.0.0.0\"]", "DNS recursor address cannot be 0.0.0.0, :: or [::]"),
@@ -135,7 +159,9 @@ fn options_without_effect_are_named() {
     assert_eq!(warnings("acl_token = \"x\""), ["The 'acl_token' field is deprecated and has no effect"]);
     assert_eq!(warnings("encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\""), ["\"encrypt\" has no effect yet"]);
     assert_eq!(warnings("encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\"").len(), 1);
-    assert!(!format!("{:?}", loader(&["-dev", "-encrypt=MDEyMzQ1Njc4OWFiY2RlZg=="]).load().unwrap().config.cluster).contains("MDEy"));
+    assert!(
+        !format!("{:?}", loader(&["-dev", "-encrypt=MDEyMzQ1Njc4OWFiY2RlZg=="]).load().unwrap().config.cluster).contains("MDEy")
+    );
 }
 
 #[test]
@@ -148,7 +174,10 @@ fn a_broken_file_keeps_its_last_good_definitions() {
     let mut loader = in_dir(dir.path());
     let start = loader.load().unwrap();
     assert_eq!(names(&start), ["a:1", "b:2", "c:3", "c2:0"]);
-    assert_eq!(start.services[1].origin, lictor_types::Origin::File { path: dir.path().join("b.toml").display().to_string(), line: 1 });
+    assert_eq!(
+        start.services[1].origin,
+        lictor_types::Origin::File { path: dir.path().join("b.toml").display().to_string(), line: 1 }
+    );
     // Broken in every way, beside a good change.
     for (bad, line, text) in [
         ("service { name = \"b\" port = ", 1, "not TOML"),
@@ -223,7 +252,11 @@ fn who_has_an_id_keeps_it() {
     write("z.hcl", "check { id = \"k\" ttl = \"2s\" }");
     let loaded = loader.load().unwrap();
     assert_eq!(names(&loaded), ["x:1"]);
-    let told: Vec<String> = loaded.problems.iter().map(|p| format!("{} {}", p.file.rsplit('/').next().unwrap(), p.message.contains("m.hcl"))).collect();
+    let told: Vec<String> = loaded
+        .problems
+        .iter()
+        .map(|p| format!("{} {}", p.file.rsplit('/').next().unwrap(), p.message.contains("m.hcl")))
+        .collect();
     assert_eq!(told, ["a.hcl true", "z.hcl true"]);
     fs::remove_file(dir.path().join("m.hcl")).unwrap();
     let loaded = loader.load().unwrap();
@@ -239,7 +272,8 @@ fn who_has_an_id_keeps_it() {
 fn nothing_is_parsed_twice_and_no_change_is_none() {
     let dir = tempfile::tempdir().unwrap();
     for index in 0..200 {
-        fs::write(dir.path().join(format!("{index:03}.hcl")), format!("service {{ name = \"s{index}\" port = {index} }}")).unwrap();
+        fs::write(dir.path().join(format!("{index:03}.hcl")), format!("service {{ name = \"s{index}\" port = {index} }}"))
+            .unwrap();
     }
     let mut loader = in_dir(dir.path());
     let first = loader.load().unwrap();
@@ -258,7 +292,8 @@ fn nothing_is_parsed_twice_and_no_change_is_none() {
     fs::write(dir.path().join("000.hcl"), "\nservice { id = \"s0\" name = \"s0\" port = 0 }").unwrap();
     fs::write(dir.path().join("001.hcl"), "service { name = \"s1\" port = 99 }").unwrap();
     fs::remove_file(dir.path().join("002.hcl")).unwrap();
-    fs::write(dir.path().join("new.hcl"), "check { name = \"n\" ttl = \"9s\" }\nnode_meta { a = \"b\" }\ndatacenter = \"dc2\"").unwrap();
+    fs::write(dir.path().join("new.hcl"), "check { name = \"n\" ttl = \"9s\" }\nnode_meta { a = \"b\" }\ndatacenter = \"dc2\"")
+        .unwrap();
     let third = loader.load().unwrap();
     let diff = ConfigDiff::between(&second, &third);
     assert_eq!((diff.unchanged, diff.services_moved.len()), (198, 1));
@@ -279,7 +314,10 @@ fn plugins_are_declared() {
     .unwrap();
     let loaded = in_dir(dir.path()).load().unwrap();
     let plugin = &loaded.config.plugins.entries["redis"];
-    assert_eq!((plugin.path.as_str(), plugin.limits.memory_bytes_max, plugin.limits.deadline), ("/x.wasm", Some(1024), Some(Duration::from_secs(2))));
+    assert_eq!(
+        (plugin.path.as_str(), plugin.limits.memory_bytes_max, plugin.limits.deadline),
+        ("/x.wasm", Some(1024), Some(Duration::from_secs(2)))
+    );
     assert_eq!(loaded.config.plugins.entries.len(), 2);
     assert_eq!(ConfigDiff::first(&loaded).plugins.len(), 2);
 }

@@ -8,7 +8,8 @@ pub const ROWS: &[OptionRow] = &[
     // Sources
     row("", FlagOnly, "", "Start a single agent for development: server, all in memory, loopback only").flag("dev"),
     row("", FlagOnly, "", "File to read, in HCL, JSON or TOML; may be given several times").flag("config-file"),
-    row("", FlagOnly, "", "Directory whose .hcl, .json and .toml files are read in lexical order; may be given several times").flag("config-dir"),
+    row("", FlagOnly, "", "Directory whose .hcl, .json and .toml files are read in lexical order; may be given several times")
+        .flag("config-dir"),
     row("", FlagOnly, "", "Read all files in this format (hcl, json, toml), whatever their ending").flag("config-format"),
     row("", FlagOnly, "", "A fragment of configuration in HCL; may be given several times").flag("hcl"),
     row("auto_reload_config", Bool, "true", "Watch the configuration files and apply what changed").flag("auto-reload-config"),
@@ -17,7 +18,13 @@ pub const ROWS: &[OptionRow] = &[
     row("services", Definitions, "", "Services of this agent").reloads(),
     row("check", Definitions, "", "A check of this agent, or several").reloads(),
     row("checks", Definitions, "", "Checks of this agent").reloads(),
-    row("plugin", Definitions, "", "A WASM plugin: plugin \"NAME\" { path sha256 allow limits { memory_bytes_max deadline fuel } }").reloads(),
+    row(
+        "plugin",
+        Definitions,
+        "",
+        "A WASM plugin: plugin \"NAME\" { path sha256 allow limits { memory_bytes_max deadline fuel } }",
+    )
+    .reloads(),
     row("plugin_dir", Text, "", "Directory of WASM plugins; NAME.wasm is the plugin NAME").flag("plugin-dir"),
     // Agent
     row("node_name", Text, "", "Name of this node; the host's name by default").flag("node"),
@@ -36,6 +43,7 @@ pub const ROWS: &[OptionRow] = &[
     row("enable_debug", Bool, "false", "Serve /debug/pprof").silent(),
     row("disable_remote_exec", Bool, "true", "Do not take part in `exec`").silent(),
     row("disable_update_check", Bool, "false", "Do not look for new versions (Lictor never does)").silent(),
+    row("disable_http_unprintable_char_filter", Bool, "false", "Allow unprintable characters in paths of requests").silent(),
     row("disable_anonymous_signature", Bool, "false", "Do not identify the agent in update checks (Lictor makes none)").silent(),
     row("enable_central_service_config", Bool, "true", "Merge central service defaults into services").silent(),
     row("enable_agent_tls_for_checks", Bool, "false", "Use the agent's certificate in HTTP and gRPC checks").later(),
@@ -63,7 +71,13 @@ pub const ROWS: &[OptionRow] = &[
     row("peering", Any, "", "Cluster peering").later(),
     // Addresses and ports
     row("bind_addr", Text, "0.0.0.0", "Address for cluster communication; may be a go-sockaddr template").flag("bind"),
-    row("client_addr", Text, "127.0.0.1", "Addresses for HTTP, HTTPS, DNS and gRPC, separated by blanks; may be a go-sockaddr template").flag("client"),
+    row(
+        "client_addr",
+        Text,
+        "127.0.0.1",
+        "Addresses for HTTP, HTTPS, DNS and gRPC, separated by blanks; may be a go-sockaddr template",
+    )
+    .flag("client"),
     row("advertise_addr", Text, "", "Address told to others; bind_addr by default").flag("advertise"),
     row("advertise_addr_ipv4", Text, "", "IPv4 address told to others"),
     row("advertise_addr_ipv6", Text, "", "IPv6 address told to others"),
@@ -96,7 +110,8 @@ pub const ROWS: &[OptionRow] = &[
     row("unix_sockets.mode", Text, "", "Permissions of unix sockets, octal"),
     // Checks
     row("enable_script_checks", Bool, "false", "Run script checks, also those registered over HTTP").flag("enable-script-checks"),
-    row("enable_local_script_checks", Bool, "false", "Run script checks that configuration files define").flag("enable-local-script-checks"),
+    row("enable_local_script_checks", Bool, "false", "Run script checks that configuration files define")
+        .flag("enable-local-script-checks"),
     row("check_update_interval", Duration, "5m", "How long a change of output alone may wait before it is synced").reloads(),
     row("check_output_max_size", Integer, "4096", "Most bytes of output kept of a check").flag("check_output_max_size"),
     row("discard_check_output", Bool, "false", "Keep no output of checks").reloads(),
@@ -112,7 +127,8 @@ pub const ROWS: &[OptionRow] = &[
     row("dns_config.allow_stale", Bool, "true", "Answer from any server's catalog").reloads(),
     row("dns_config.max_stale", Duration, "87600h", "Age up to which stale answers are given").reloads(),
     row("dns_config.node_ttl", Duration, "0s", "TTL of answers to node lookups").reloads(),
-    row("dns_config.service_ttl", TextMap, "", "TTL of answers to service lookups, per name; \"*\" and \"prefix*\" too").reloads(),
+    row("dns_config.service_ttl", TextMap, "", "TTL of answers to service lookups, per name; \"*\" and \"prefix*\" too")
+        .reloads(),
     row("dns_config.only_passing", Bool, "false", "Answer only instances whose checks all pass, not those that warn").reloads(),
     row("dns_config.enable_truncate", Bool, "false", "Set the TC flag in UDP answers that were cut").reloads(),
     row("dns_config.udp_answer_limit", Integer, "3", "Most answers to a UDP query without EDNS").reloads(),
@@ -132,7 +148,8 @@ pub const ROWS: &[OptionRow] = &[
     // HTTP
     row("http_config.block_endpoints", Texts, "", "Prefixes of paths that are answered with 403"),
     row("http_config.response_headers", TextMap, "", "Headers added to every answer").reloads(),
-    row("http_config.allow_write_http_from", Texts, "", "Networks (CIDR) that may call writing endpoints; empty: all").flag("allow-write-http-from"),
+    row("http_config.allow_write_http_from", Texts, "", "Networks (CIDR) that may call writing endpoints; empty: all")
+        .flag("allow-write-http-from"),
     row("http_config.use_cache", Bool, "true", "Allow ?cached (Lictor answers from memory)").silent(),
     row("http_config.max_header_bytes", Integer, "0", "Most bytes of request headers; 0: 1 MiB"),
     row("limits.http_max_conns_per_client", Integer, "200", "Most open HTTP connections of one address").reloads(),
@@ -164,7 +181,9 @@ pub const ROWS: &[OptionRow] = &[
     row("retry_join", Texts, "", "Agents to join, again and again until it works").flag("retry-join").later(),
     row("retry_join_wan", Texts, "", "Agents of other datacenters to join, again and again").flag("retry-join-wan").later(),
     row("retry_interval", Duration, "30s", "Time between attempts to join").flag("retry-interval").later(),
-    row("retry_interval_wan", Duration, "30s", "Time between attempts to join other datacenters").flag("retry-interval-wan").later(),
+    row("retry_interval_wan", Duration, "30s", "Time between attempts to join other datacenters")
+        .flag("retry-interval-wan")
+        .later(),
     row("retry_max", Integer, "0", "Most attempts to join; 0: no limit").flag("retry-max").later(),
     row("retry_max_wan", Integer, "0", "Most attempts to join other datacenters; 0: no limit").flag("retry-max-wan").later(),
     row("rejoin_after_leave", Bool, "false", "Join again after a start although the agent had left").flag("rejoin").later(),
@@ -180,7 +199,9 @@ pub const ROWS: &[OptionRow] = &[
     row("serf_lan", Text, "", "Address for LAN gossip; bind_addr by default").flag("serf-lan-bind"),
     row("serf_wan", Text, "", "Address for WAN gossip; bind_addr by default").flag("serf-wan-bind"),
     row("serf_lan_allowed_cidrs", Texts, "", "Networks whose members may join").flag("serf-lan-allowed-cidrs").later(),
-    row("serf_wan_allowed_cidrs", Texts, "", "Networks whose servers of other datacenters may join").flag("serf-wan-allowed-cidrs").later(),
+    row("serf_wan_allowed_cidrs", Texts, "", "Networks whose servers of other datacenters may join")
+        .flag("serf-wan-allowed-cidrs")
+        .later(),
     row("gossip_lan.gossip_nodes", Integer, "3", "Members gossiped to each time").later(),
     row("gossip_lan.gossip_interval", Duration, "200ms", "Time between gossip messages").later(),
     row("gossip_lan.probe_interval", Duration, "1s", "Time between probes of a member").later(),
@@ -229,7 +250,12 @@ pub const ROWS: &[OptionRow] = &[
     row("telemetry.metrics_prefix", Text, "consul", "Prefix of the names of metrics"),
     row("telemetry.prefix_filter", Texts, "", "Metrics allowed (+name) and blocked (-name)").reloads(),
     row("telemetry.filter_default", Bool, "true", "Whether metrics that no filter names are allowed").reloads(),
-    row("telemetry.prometheus_retention_time", Duration, "0s", "Time Prometheus metrics are kept; 0s: /v1/agent/metrics?format=prometheus is off"),
+    row(
+        "telemetry.prometheus_retention_time",
+        Duration,
+        "0s",
+        "Time Prometheus metrics are kept; 0s: /v1/agent/metrics?format=prometheus is off",
+    ),
     row("telemetry.retry_failed_connection", Bool, "true", "Try again when the metrics server cannot be reached").later(),
     row("telemetry.statsd_address", Text, "", "StatsD server").later(),
     row("telemetry.statsite_address", Text, "", "Statsite server").later(),
@@ -257,8 +283,10 @@ pub const ROWS: &[OptionRow] = &[
     row("tls_min_version", Text, "tls12", "Lowest version of TLS: tls12, tls13").later(),
     row("tls_cipher_suites", Text, "", "Cipher suites of TLS 1.2").later(),
     row("tls_prefer_server_cipher_suites", Bool, "false", "Prefer the server's cipher suites").silent(),
-    row("verify_incoming", Bool, "false", "Ask clients of HTTPS and RPC for a certificate").refused("certificates of clients are not verified yet, and the agent does not pretend to"),
-    row("verify_incoming_https", Bool, "false", "Ask clients of HTTPS for a certificate").refused("certificates of clients are not verified yet, and the agent does not pretend to"),
+    row("verify_incoming", Bool, "false", "Ask clients of HTTPS and RPC for a certificate")
+        .refused("certificates of clients are not verified yet, and the agent does not pretend to"),
+    row("verify_incoming_https", Bool, "false", "Ask clients of HTTPS for a certificate")
+        .refused("certificates of clients are not verified yet, and the agent does not pretend to"),
     row("verify_incoming_rpc", Bool, "false", "Ask clients of RPC for a certificate").later(),
     row("verify_outgoing", Bool, "false", "Use TLS to other agents").later(),
     row("verify_server_hostname", Bool, "false", "Verify the names of servers").later(),
@@ -269,7 +297,8 @@ pub const ROWS: &[OptionRow] = &[
     row("auto_encrypt.ip_san", Texts, "", "Addresses in those certificates").later(),
     row("auto_config", Any, "", "Get the configuration from the servers").later(),
     // ACL
-    row("acl.enabled", Bool, "false", "Enforce ACLs").refused("ACLs are not built yet, and an agent that does not enforce them must not pretend to"),
+    row("acl.enabled", Bool, "false", "Enforce ACLs")
+        .refused("ACLs are not built yet, and an agent that does not enforce them must not pretend to"),
     row("acl.default_policy", Text, "allow", "What is allowed when no rule says otherwise: allow or deny").later(),
     row("acl.down_policy", Text, "extend-cache", "What to do while the servers cannot be reached").later(),
     row("acl.policy_ttl", Duration, "30s", "Time policies are cached").later(),
@@ -290,7 +319,8 @@ pub const ROWS: &[OptionRow] = &[
     row("acl.tokens.dns", Text, "", "Token used for DNS").later(),
     row("acl.tokens.config_file_service_registration", Text, "", "Token used to register what files define").later(),
     row("acl.tokens.managed_service_provider", Any, "", "Enterprise").silent(),
-    row("acl_datacenter", Text, "", "Older way to enforce ACLs").refused("ACLs are not built yet, and an agent that does not enforce them must not pretend to"),
+    row("acl_datacenter", Text, "", "Older way to enforce ACLs")
+        .refused("ACLs are not built yet, and an agent that does not enforce them must not pretend to"),
     row("acl_default_policy", Text, "", "Older name of acl.default_policy").removed("use acl.default_policy"),
     row("acl_down_policy", Text, "", "Older name of acl.down_policy").removed("use acl.down_policy"),
     row("acl_ttl", Duration, "", "Older name of acl.token_ttl").removed("use acl.token_ttl"),
@@ -299,8 +329,10 @@ pub const ROWS: &[OptionRow] = &[
     row("acl_agent_token", Text, "", "Older name of acl.tokens.agent").removed("use acl.tokens.agent"),
     row("acl_agent_master_token", Text, "", "Older name of acl.tokens.agent_recovery").removed("use acl.tokens.agent_recovery"),
     row("acl_replication_token", Text, "", "Older name of acl.tokens.replication").removed("use acl.tokens.replication"),
-    row("acl_enable_key_list_policy", Bool, "", "Older name of acl.enable_key_list_policy").removed("use acl.enable_key_list_policy"),
-    row("enable_acl_replication", Bool, "", "Older name of acl.enable_token_replication").removed("use acl.enable_token_replication"),
+    row("acl_enable_key_list_policy", Bool, "", "Older name of acl.enable_key_list_policy")
+        .removed("use acl.enable_key_list_policy"),
+    row("enable_acl_replication", Bool, "", "Older name of acl.enable_token_replication")
+        .removed("use acl.enable_token_replication"),
     // Connect
     row("connect.enabled", Bool, "false", "Service mesh; accepted and stored").silent(),
     row("connect.enable_mesh_gateway_wan_federation", Bool, "false", "WAN federation through mesh gateways").later(),

@@ -87,7 +87,9 @@ fn client_addrs(judge: &mut Judge<'_>, machine: &[Interface]) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for one in expand(judge, "client_addr", &text, machine) {
         match parse_ip(&one) {
-            _ if one.starts_with("unix:") => judge.problem("client_addr", "client_addr cannot be a unix socket", "set addresses.http"),
+            _ if one.starts_with("unix:") => {
+                judge.problem("client_addr", "client_addr cannot be a unix socket", "set addresses.http")
+            }
             Some(ip) => addresses.push(ip),
             None => judge.problem("client_addr", format!("client_addr: invalid ip address: {one}"), ""),
         }
@@ -101,7 +103,10 @@ fn listeners_of(judge: &mut Judge<'_>, name: &str, clients: &[IpAddr], machine: 
     let text = judge.settings.text(&key);
     let given = expand(judge, &key, &text, machine);
     if given.is_empty() {
-        return port.into_iter().flat_map(|port| clients.iter().map(move |ip| ListenAddress::Tcp(SocketAddr::new(*ip, port)))).collect();
+        return port
+            .into_iter()
+            .flat_map(|port| clients.iter().map(move |ip| ListenAddress::Tcp(SocketAddr::new(*ip, port))))
+            .collect();
     }
     let mut addresses = Vec::new();
     for one in given {
@@ -150,7 +155,8 @@ fn advertise(judge: &mut Judge<'_>, bind: IpAddr, machine: &[Interface]) -> Opti
         }
         _ => {
             let list = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let message = format!("Multiple {what} addresses found ({list}). Please configure one with 'bind' and/or 'advertise'.");
+            let message =
+                format!("Multiple {what} addresses found ({list}). Please configure one with 'bind' and/or 'advertise'.");
             judge.problem("bind_addr", message, "");
             None
         }
@@ -194,9 +200,10 @@ pub(super) fn resolve(judge: &mut Judge<'_>, machine: &[Interface]) -> Option<Re
     };
     find_clashes(judge, &listeners);
     let mut tagged = BTreeMap::from([("lan".to_owned(), advertise.to_string()), ("wan".to_owned(), wan.to_string())]);
-    for (name, address, four, six) in
-        [("lan", advertise, "advertise_addr_ipv4", "advertise_addr_ipv6"), ("wan", wan, "advertise_addr_wan_ipv4", "advertise_addr_wan_ipv6")]
-    {
+    for (name, address, four, six) in [
+        ("lan", advertise, "advertise_addr_ipv4", "advertise_addr_ipv6"),
+        ("wan", wan, "advertise_addr_wan_ipv4", "advertise_addr_wan_ipv6"),
+    ] {
         let family = if address.is_ipv4() { "ipv4" } else { "ipv6" };
         tagged.insert(format!("{name}_{family}"), address.to_string());
         for (key, family) in [(four, "ipv4"), (six, "ipv6")] {

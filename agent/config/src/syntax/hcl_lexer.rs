@@ -91,8 +91,8 @@ impl<'t> Lexer<'t> {
             let rest = self.rest();
             if rest.starts_with('#') || rest.starts_with("//") {
                 self.take_while(|c| c != '\n');
-            } else if rest.starts_with("/*") {
-                let Some(length) = rest[2..].find("*/") else {
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                let Some(length) = comment.find("*/") else {
                     return Err(SyntaxError::new(pos, "comment not terminated").hint("close it with */"));
                 };
                 let end = self.at + 2 + length + 2;
@@ -197,11 +197,14 @@ impl<'t> Lexer<'t> {
         let mut braces = 0_u32;
         loop {
             let at = self.pos;
-            let Some(c) = self.bump() else { return Err(SyntaxError::new(pos, "literal not terminated").hint("close the string with \"")) };
+            let Some(c) = self.bump() else {
+                return Err(SyntaxError::new(pos, "literal not terminated").hint("close the string with \""));
+            };
             match c {
                 '"' if braces == 0 => return Ok(Token::Text(out)),
                 '\n' if braces == 0 => {
-                    return Err(SyntaxError::new(pos, "literal not terminated").hint("a string ends on its line; use a heredoc for several lines"));
+                    return Err(SyntaxError::new(pos, "literal not terminated")
+                        .hint("a string ends on its line; use a heredoc for several lines"));
                 }
                 '\0' => return Err(SyntaxError::new(at, "illegal character NUL")),
                 '$' if braces == 0 && self.peek() == Some('{') => {
@@ -227,15 +230,22 @@ impl<'t> Lexer<'t> {
     fn escape(&mut self, pos: Pos, out: &mut String) -> Read<()> {
         let bad = || SyntaxError::new(pos, "illegal char escape").hint("write \\\\ for a backslash");
         let Some(c) = self.bump() else { return Err(bad()) };
+        let simple = match c {
+            'a' => Some('\u{07}'),
+            'b' => Some('\u{08}'),
+            'f' => Some('\u{0c}'),
+            'n' => Some('\n'),
+            'r' => Some('\r'),
+            't' => Some('\t'),
+            'v' => Some('\u{0b}'),
+            '\\' | '"' => Some(c),
+            _ => None,
+        };
+        if let Some(meant) = simple {
+            out.push(meant);
+            return Ok(());
+        }
         let (radix, digits, mut text) = match c {
-            'a' => return Ok(out.push('\u{07}')),
-            'b' => return Ok(out.push('\u{08}')),
-            'f' => return Ok(out.push('\u{0c}')),
-            'n' => return Ok(out.push('\n')),
-            'r' => return Ok(out.push('\r')),
-            't' => return Ok(out.push('\t')),
-            'v' => return Ok(out.push('\u{0b}')),
-            '\\' | '"' => return Ok(out.push(c)),
             '0'..='7' => (8, 3, c.to_string()),
             'x' => (16, 2, String::new()),
             'u' => (16, 4, String::new()),

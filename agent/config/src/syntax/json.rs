@@ -179,7 +179,9 @@ impl<'t> Parser<'t> {
                 None => return Err(SyntaxError::new(start, "the string is not closed")),
                 Some('"') => return Ok(out),
                 Some('\\') => self.escape(pos, &mut out)?,
-                Some(c) if (c as u32) < 0x20 => return Err(SyntaxError::new(pos, format!("invalid character {c:?} in string literal"))),
+                Some(c) if (c as u32) < 0x20 => {
+                    return Err(SyntaxError::new(pos, format!("invalid character {c:?} in string literal")));
+                }
                 Some(c) => out.push(c),
             }
         }
@@ -219,7 +221,8 @@ impl<'t> Parser<'t> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self.bump().and_then(|c| c.to_digit(16));
-            code = code * 16 + digit.ok_or_else(|| SyntaxError::new(pos, "invalid character in \\u hexadecimal character escape"))?;
+            code = code * 16
+                + digit.ok_or_else(|| SyntaxError::new(pos, "invalid character in \\u hexadecimal character escape"))?;
         }
         Ok(code)
     }

@@ -10,12 +10,18 @@ fn hcl(text: &str) -> Value {
 #[test]
 fn hcl_features() {
     for (text, expect) in [
-        ("service { name = \"web\" port = 8080 check { ttl = \"1s\" } }", json!({"service": {"name": "web", "port": 8080, "check": {"ttl": "1s"}}})),
+        (
+            "service { name = \"web\" port = 8080 check { ttl = \"1s\" } }",
+            json!({"service": {"name": "web", "port": 8080, "check": {"ttl": "1s"}}}),
+        ),
         ("\"service\" { \"name\" = \"a\" }", json!({"service": {"name": "a"}})),
         ("a = 1\na = 2", json!({"a": 2})),
         ("a = 1, b = 2,", json!({"a": 1, "b": 2})),
         ("a = 0x50 b = 0120 c = -0x1 d = -5", json!({"a": 80, "b": 80, "c": -1, "d": -5})),
-        ("a = 80.5 b = 8e1 c = 8E+1 d = .5 e = 5. f = -1.5", json!({"a": 80.5, "b": 80.0, "c": 80.0, "d": 0.5, "e": 5.0, "f": -1.5})),
+        (
+            "a = 80.5 b = 8e1 c = 8E+1 d = .5 e = 5. f = -1.5",
+            json!({"a": 80.5, "b": 80.0, "c": 80.0, "d": 0.5, "e": 5.0, "f": -1.5}),
+        ),
         ("a = <<EOF\nweb\n  x\nEOF\nb = 1", json!({"a": "web\n  x\n", "b": 1})),
         ("a = <<-EOF\n    web\n      x\n    EOF\n", json!({"a": "web\n  x\n"})),
         ("a = <<-EOF\n  web\n    EOF\n", json!({"a": "  web\n"})),
@@ -27,10 +33,19 @@ fn hcl_features() {
         ("plugin \"a\" { x = 1 }\nplugin \"b\" { x = 2 }", json!({"plugin": [{"a": {"x": 1}}, {"b": {"x": 2}}]})),
         ("s = { a = 1 } t = [ { a = 1 }, { a = 2 }, ]", json!({"s": {"a": 1}, "t": [{"a": 1}, {"a": 2}]})),
         ("s { a = 1 } s = { a = 2 } s = [ { a = 3 } ]", json!({"s": [{"a": 1}, {"a": 2}, {"a": 3}]})),
-        ("a = true b = \"${x(\"y\")}\" c = \"{{ GetInterfaceIP \\\"lo\\\" }}\"", json!({"a": true, "b": "${x(\"y\")}", "c": "{{ GetInterfaceIP \"lo\" }}"})),
+        (
+            "a = true b = \"${x(\"y\")}\" c = \"{{ GetInterfaceIP \\\"lo\\\" }}\"",
+            json!({"a": true, "b": "${x(\"y\")}", "c": "{{ GetInterfaceIP \"lo\" }}"}),
+        ),
         ("a = \"\\t\\u0041\\U00000041\\x41\\101\\\\\"", json!({"a": "\tAAAA\\"})),
-        ("m { foo-bar = 1 foo.bar = 2 _x = 3 größe = 4 \"\" = 5 }", json!({"m": {"foo-bar": 1, "foo.bar": 2, "_x": 3, "größe": 4, "": 5}})),
-        ("a = [\"x\", # c\n \"y\" /* z */ ] b = [, 1,, 2,] c = [[1], [2]] d = []", json!({"a": ["x", "y"], "b": [1, 2], "c": [[1], [2]], "d": []})),
+        (
+            "m { foo-bar = 1 foo.bar = 2 _x = 3 größe = 4 \"\" = 5 }",
+            json!({"m": {"foo-bar": 1, "foo.bar": 2, "_x": 3, "größe": 4, "": 5}}),
+        ),
+        (
+            "a = [\"x\", # c\n \"y\" /* z */ ] b = [, 1,, 2,] c = [[1], [2]] d = []",
+            json!({"a": ["x", "y"], "b": [1, 2], "c": [[1], [2]], "d": []}),
+        ),
         ("a =\n \"x\"\nb\n = 1\nc\n{ d = 1 }", json!({"a": "x", "b": 1, "c": {"d": 1}})),
         ("a = \"$5 {y}\" b {}", json!({"a": "$5 {y}", "b": {}})),
         ("{\"a\": {\"b\": 1}}", json!({"a": {"b": 1}})),
@@ -89,7 +104,10 @@ fn hcl_refusals() {
 #[test]
 fn json_features_and_refusals() {
     let read = |text: &str| parse(text.as_bytes(), Format::Json).map(|node| node.to_json());
-    assert_eq!(read("{\"a\": [1, 2.5, -3e2, \"x\\/\\u00e9\\ud83d\\ude00\", true, null], \"a2\": {}}").unwrap(), json!({"a": [1, 2.5, -300.0, "x/é😀", true, null], "a2": {}}));
+    assert_eq!(
+        read("{\"a\": [1, 2.5, -3e2, \"x\\/\\u00e9\\ud83d\\ude00\", true, null], \"a2\": {}}").unwrap(),
+        json!({"a": [1, 2.5, -300.0, "x/é😀", true, null], "a2": {}})
+    );
     assert_eq!(read("null").unwrap(), json!({}));
     assert_eq!(read("{\"a\":1,\"a\":2}").unwrap(), json!({"a": 2}));
     assert_eq!(read("").unwrap(), json!({}));
@@ -118,7 +136,9 @@ fn toml_features_and_refusals() {
     assert_eq!(node.to_json(), expect);
     assert_eq!(node.locate("services[0].checks[0].ttl"), Pos { line: 6, column: 1 });
     assert_eq!(node.locate("service.meta.k"), Pos { line: 9, column: 10 });
-    for (text, line) in [("a = ", 1), ("a = 1\na = 2", 2), ("a = 1979-05-27", 1), ("[a\n", 1), ("a = nan", 1), ("a = 99999999999999999999", 1)] {
+    for (text, line) in
+        [("a = ", 1), ("a = 1\na = 2", 2), ("a = 1979-05-27", 1), ("[a\n", 1), ("a = nan", 1), ("a = 99999999999999999999", 1)]
+    {
         let error = parse(text.as_bytes(), Format::Toml).expect_err(text);
         assert_eq!(error.pos.line, line, "{text}: {error:?}");
     }
@@ -126,10 +146,20 @@ fn toml_features_and_refusals() {
 
 #[test]
 fn places_are_found() {
-    let node = parse(b"service {\n  name = \"a\"\n  Check {\n    interval = 5\n  }\n}\nservices = [{\n  port = 1 }, { x = 1 }]\n", Format::Hcl).unwrap();
-    for (path, line, column) in
-        [("service.name", 2, 3), ("service.check.Interval", 4, 5), ("service.checks[0].interval", 4, 5), ("services[0].port", 8, 3), ("services[1]", 8, 15), ("nothing", 1, 1), ("service.nothing", 1, 1)]
-    {
+    let node = parse(
+        b"service {\n  name = \"a\"\n  Check {\n    interval = 5\n  }\n}\nservices = [{\n  port = 1 }, { x = 1 }]\n",
+        Format::Hcl,
+    )
+    .unwrap();
+    for (path, line, column) in [
+        ("service.name", 2, 3),
+        ("service.check.Interval", 4, 5),
+        ("service.checks[0].interval", 4, 5),
+        ("services[0].port", 8, 3),
+        ("services[1]", 8, 15),
+        ("nothing", 1, 1),
+        ("service.nothing", 1, 1),
+    ] {
         assert_eq!(node.locate(path), Pos { line, column }, "{path}");
     }
 }

@@ -30,7 +30,8 @@ struct Lines<'t> {
 
 impl<'t> Lines<'t> {
     fn new(text: &'t str) -> Self {
-        let starts = std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1)).collect();
+        let starts =
+            std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1)).collect();
         Self { text, starts }
     }
 
@@ -91,7 +92,9 @@ fn node(lines: &Lines<'_>, value: &Spanned<DeValue<'_>>, depth: usize) -> Read<N
             Kind::Float(parsed.ok_or_else(|| SyntaxError::new(pos, "not a number that can be used here"))?)
         }
         DeValue::Boolean(flag) => Kind::Bool(*flag),
-        DeValue::Datetime(_) => return Err(SyntaxError::new(pos, "no option takes a date").hint("put it in quotes to make it a string")),
+        DeValue::Datetime(_) => {
+            return Err(SyntaxError::new(pos, "no option takes a date").hint("put it in quotes to make it a string"));
+        }
         DeValue::Array(list) => Kind::List(list.iter().map(|item| node(lines, item, depth + 1)).collect::<Read<_>>()?),
         DeValue::Table(table) => Kind::Map(map(lines, table, depth)?),
     };

@@ -17,8 +17,14 @@ const STRICT: ValidateOptions = ValidateOptions { format: None, strict: true, sc
 fn all_problems_of_all_files_in_one_run() {
     let got = run(
         &[
-            ("a.hcl", "service {\n name = \"a\"\n check {\n  http = \"http://x/\"\n }\n}\nservice {\n name = \"b\"\n port = 70000\n}"),
-            ("b.json", "{\"service\": {\"name\": \"c\", \"check\": {\"http\": \"http://x/\",\n \"tcp\": \"x:1\", \"interval\": \"1s\"}}}"),
+            (
+                "a.hcl",
+                "service {\n name = \"a\"\n check {\n  http = \"http://x/\"\n }\n}\nservice {\n name = \"b\"\n port = 70000\n}",
+            ),
+            (
+                "b.json",
+                "{\"service\": {\"name\": \"c\", \"check\": {\"http\": \"http://x/\",\n \"tcp\": \"x:1\", \"interval\": \"1s\"}}}",
+            ),
             ("c.toml", "[service]\nname = \"c\"\n[[service.checks]]\nargs = [\"true\"]\ninterval = \"1s\"\n"),
             ("d.hcl", "service {"),
             ("e.hcl", "service { name = \"ok\" port = 1 }"),
@@ -31,8 +37,8 @@ fn all_problems_of_all_files_in_one_run() {
             "a.hcl:3:2: the interval is missing (add interval = \"10s\")",
             "a.hcl:9:2: port 70000 is out of range (ports are 1 to 65535)",
             "b.json:2:2: the check is of two kinds, http and tcp (make two checks of it)",
-            &format!("c.toml:1:1: the service id \"c\" is already defined in {}", got[3].rsplit(" in ").next().unwrap_or_default()),
-            "c.toml:1:1: a script check, but scripts are off (set enable_local_script_checks = true where the agent is configured, and validate that file with this one)",
+            &format!("c.toml:1:2: the service id \"c\" is already defined in {}", got[3].rsplit(" in ").next().unwrap_or_default()),
+            "c.toml:1:2: a script check, but scripts are off (set enable_local_script_checks = true where the agent is configured, and validate that file with this one)",
             "d.hcl:1:10: the \"{\" of line 1 is not closed (add the missing \"}\")",
         ]
         .map(str::to_owned)
@@ -45,7 +51,13 @@ fn a_directory_of_services_is_enough() {
     let scripts = ValidateOptions { scripts: true, ..STRICT };
     assert_eq!(run(&[("a.hcl", "check { name = \"a\" args = [\"true\"] interval = \"1s\" }")], scripts), Vec::<String>::new());
     let config = ("agent.hcl", "data_dir = \"/tmp\"\nbind_addr = \"127.0.0.1\"\nenable_local_script_checks = true");
-    assert_eq!(run(&[("a.hcl", "check { name = \"a\" args = [\"true\"] interval = \"1s\" }"), config], STRICT), Vec::<String>::new());
-    assert_eq!(run(&[("agent.hcl", "bind_addr = \"127.0.0.1\"")], STRICT), ["configuration: data_dir cannot be empty (add -data-dir DIR, or -dev to keep all in memory)"]);
+    assert_eq!(
+        run(&[("a.hcl", "check { name = \"a\" args = [\"true\"] interval = \"1s\" }"), config], STRICT),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        run(&[("agent.hcl", "bind_addr = \"127.0.0.1\"")], STRICT),
+        ["configuration: data_dir cannot be empty (add -data-dir DIR, or -dev to keep all in memory)"]
+    );
     assert_eq!(validate(&["/nonexistent".into()], STRICT).problems.len(), 1);
 }

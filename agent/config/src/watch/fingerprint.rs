@@ -33,7 +33,8 @@ fn entry(path: &Path) -> u64 {
     // Follows links: the content counts.
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => (meta.dev(), meta.ino()).hash(&mut hasher),
-        Ok(meta) => (meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()).hash(&mut hasher),
+        Ok(meta) => (meta.dev(), meta.ino(), meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec())
+            .hash(&mut hasher),
         Err(_) => "missing".hash(&mut hasher),
     }
     hasher.finish()

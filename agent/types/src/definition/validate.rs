@@ -9,7 +9,7 @@ use super::{CheckDefinition, CheckKind, ServiceDefinition};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub use strict::{check as strict_check, service as strict_service};
+pub use strict::{Finding, check as strict_check, service as strict_service};
 
 /// Most pairs of metadata on a service or node.
 pub const META_PAIRS_MAX: usize = 64;

@@ -191,7 +191,16 @@ impl Reader {
         }
     }
 
+    /// Weakly a list of one value stands for the value.
+    fn single<'v>(&self, value: &'v Value) -> &'v Value {
+        match value {
+            Value::Array(list) if self.is_weak() && list.len() == 1 => list.first().unwrap_or(value),
+            other => other,
+        }
+    }
+
     pub(super) fn text(&mut self, value: &Value) -> String {
+        let value = self.single(value);
         match value {
             Value::String(text) => text.clone(),
             Value::Null => String::new(),
@@ -208,6 +217,7 @@ impl Reader {
     }
 
     pub(super) fn flag(&mut self, value: &Value) -> bool {
+        let value = self.single(value);
         match value {
             Value::Bool(flag) => *flag,
             Value::Null => false,
@@ -229,6 +239,7 @@ impl Reader {
 
     /// A whole number; 0 when it does not fit (with an error).
     pub(super) fn integer(&mut self, value: &Value) -> i64 {
+        let value = self.single(value);
         let found = match value {
             Value::Null => Some(0),
             Value::Number(number) => number.as_i64().or_else(|| {
@@ -280,6 +291,7 @@ impl Reader {
 
     /// A duration in Go's notation, or a number of nanoseconds. `None` stands for zero (and, in HTTP bodies, for less).
     pub(super) fn duration(&mut self, value: &Value) -> Option<Duration> {
+        let value = self.single(value);
         let nanos = match value {
             Value::Null => 0,
             Value::String(text) if text.is_empty() && self.is_weak() => 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[test]
 fn files_are_typed_weakly() {
     let value = json!({
-        "ID": "web-1", "name": "web", "Port": "8080", "tags": "primary", "meta": {"n": 1, "on": true},
+        "ID": "web-1", "name": "web", "Port": ["8080"], "tags": "primary", "meta": {"n": 1, "on": true},
         "TaggedAddresses": [{"lan": {"address": "10.0.0.1", "port": "80"}}],
         "EnableTagOverride": "true", "weights": {"passing": "5"},
         "check": {"id": "c", "ScriptArgs": "true", "Interval": "10s", "timeout": 1000000000u64,

@@ -1,6 +1,5 @@
 //! What a careful reader finds in a definition.
 
-use super::super::decode::DecodeError;
 use super::{needs_interval, service_basics};
 use crate::definition::{CheckDefinition, CheckKind, ServiceDefinition};
 use std::collections::BTreeSet;
@@ -11,17 +10,34 @@ const DEREGISTER_MIN: Duration = Duration::from_secs(1);
 /// Numbers below this were surely not meant as nanoseconds.
 const PLAUSIBLE_MIN: Duration = Duration::from_micros(100);
 
-struct Findings(Vec<DecodeError>);
+/// Something wrong with a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Dotted path from the definition.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
+    /// Whether the definition cannot be used; else it can, but not to the end its author had in mind.
+    pub fatal: bool,
+}
+
+struct Findings(Vec<Finding>);
 
 impl Findings {
     fn add(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.0.push(DecodeError { path: path.to_owned(), message: message.into(), hint: hint.into() });
+        self.0.push(Finding { path: path.to_owned(), message: message.into(), hint: hint.into(), fatal: true });
+    }
+    /// Something the reference agent lets through.
+    fn doubt(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(Finding { path: path.to_owned(), message: message.into(), hint: hint.into(), fatal: false });
     }
 }
 
 /// Everything wrong with a service and its checks. Paths are snake_case; the n-th check is `checks[n]`, whether it was written
 /// under `check` or `checks`.
-pub fn service(service: &ServiceDefinition) -> Vec<DecodeError> {
+pub fn service(service: &ServiceDefinition) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     if let Err(message) = service_basics(service) {
         let path = if message.starts_with("Missing service name") {
@@ -36,7 +52,9 @@ pub fn service(service: &ServiceDefinition) -> Vec<DecodeError> {
             "proxy"
         };
         let hint = if path == "name" { "add name = \"...\"" } else { "" };
-        found.add(path, message, hint);
+        // Consul refuses this address over HTTP only.
+        let fatal = path != "address";
+        found.0.push(Finding { path: path.to_owned(), message, hint: hint.to_owned(), fatal });
     }
     if service.port != 0 && !service.ports.is_empty() {
         found.add("ports", "give either port or ports, not both", "");
@@ -73,7 +91,7 @@ pub fn service(service: &ServiceDefinition) -> Vec<DecodeError> {
 }
 
 /// Everything wrong with a check that is written on its own.
-pub fn check(check: &CheckDefinition) -> Vec<DecodeError> {
+pub fn check(check: &CheckDefinition) -> Vec<Finding> {
     let mut found = Findings(Vec::new());
     if check.name.is_empty() && check.id.is_empty() {
         found.add("name", "Missing check name", "add name = \"...\"");
@@ -96,7 +114,7 @@ fn check_within(found: &mut Findings, base: &str, check: &CheckDefinition) {
             "give one of http, tcp, udp, grpc, h2ping, args, ttl, alias_service, …",
         ),
         [_] => {}
-        [first, second, ..] => found.add(
+        [first, second, ..] => found.doubt(
             &at(second.as_str()),
             format!("the check is of two kinds, {} and {}", first.as_str(), second.as_str()),
             "make two checks of it",
@@ -124,11 +142,11 @@ fn check_within(found: &mut Findings, base: &str, check: &CheckDefinition) {
     for (field, time) in [("interval", check.interval), ("timeout", check.timeout), ("ttl", check.ttl)] {
         if let Some(time) = time.filter(|time| *time < PLAUSIBLE_MIN) {
             let hint = format!("numbers are nanoseconds; write {field} = \"{}s\"", time.as_nanos());
-            found.add(&at(field), format!("{} is too short", crate::duration::format(time)), hint);
+            found.doubt(&at(field), format!("{} is too short", crate::duration::format(time)), hint);
         }
     }
     if check.deregister_critical_service_after.is_some_and(|time| time < DEREGISTER_MIN) {
-        found.add(&at("deregister_critical_service_after"), "must be at least 1s", "");
+        found.doubt(&at("deregister_critical_service_after"), "must be at least 1s", "");
     }
     if check.composite.as_ref().is_some_and(|composite| !check.id.is_empty() && composite.checks.contains(&check.id)) {
         found.add(&at("composite"), "the check is composed of itself", "");
@@ -141,12 +159,12 @@ fn check_within(found: &mut Findings, base: &str, check: &CheckDefinition) {
 fn http(found: &mut Findings, at: &dyn Fn(&str) -> String, check: &CheckDefinition) {
     let rest = check.http.strip_prefix("http://").or_else(|| check.http.strip_prefix("https://"));
     match rest {
-        None => found.add(&at("http"), format!("{:?} is no http:// or https:// address", check.http), ""),
+        None => found.doubt(&at("http"), format!("{:?} is no http:// or https:// address", check.http), ""),
         Some(rest) => {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
             let host = authority.rsplit('@').next().unwrap_or_default();
             if host.is_empty() {
-                found.add(&at("http"), "the address names no host", "");
+                found.doubt(&at("http"), "the address names no host", "");
             } else if host.rfind(':').is_some_and(|colon| colon > host.rfind(']').unwrap_or(0)) {
                 host_port(found, &at("http"), host);
             }
@@ -154,28 +172,28 @@ fn http(found: &mut Findings, at: &dyn Fn(&str) -> String, check: &CheckDefiniti
     }
     let token = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     if !token(&check.method) {
-        found.add(&at("method"), format!("{:?} is no HTTP method", check.method), "");
+        found.doubt(&at("method"), format!("{:?} is no HTTP method", check.method), "");
     }
     for name in check.header.keys() {
         if name.is_empty() || !token(name) {
-            found.add(&at("header"), format!("{name:?} is no name of a header"), "");
+            found.doubt(&at("header"), format!("{name:?} is no name of a header"), "");
         }
     }
 }
 
 fn host_port(found: &mut Findings, path: &str, target: &str) {
     let Some((host, port)) = target.rsplit_once(':') else {
-        found.add(path, format!("{target:?} has no port"), "write \"host:port\"");
+        found.doubt(path, format!("{target:?} has no port"), "write \"host:port\"");
         return;
     };
     if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        found.add(path, format!("{target:?} is ambiguous"), "write an IPv6 address in brackets: \"[::1]:80\"");
+        found.doubt(path, format!("{target:?} is ambiguous"), "write an IPv6 address in brackets: \"[::1]:80\"");
         return;
     }
     match port.parse::<u32>() {
         Ok(1..=65535) => {}
-        Ok(number) => found.add(path, format!("port {number} is out of range"), "ports are 1 to 65535"),
-        Err(_) => found.add(path, format!("{port:?} is no port"), "write \"host:port\""),
+        Ok(number) => found.doubt(path, format!("port {number} is out of range"), "ports are 1 to 65535"),
+        Err(_) => found.doubt(path, format!("{port:?} is no port"), "write \"host:port\""),
     }
 }
 
