@@ -7,7 +7,7 @@ use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
-use crate::{agent, body, catalog, coordinate, health, kv, path, session, status};
+use crate::{agent, body, catalog, coordinate, event, health, internal, kv, path, session, status};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -217,6 +217,10 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::SessionInfo => session::info(call).await,
         Route::SessionNode => session::of_node(call).await,
         Route::SessionList => session::list(call).await,
+        Route::EventFire => event::fire(call).await,
+        Route::EventList => event::list(call).await,
+        Route::InternalNodes => internal::nodes(call).await,
+        Route::InternalNode => internal::node(call).await,
         Route::StatusLeader => status::leader(call).await,
         Route::StatusPeers => status::peers(call).await,
         Route::AgentSelf => agent::describe(call).await,

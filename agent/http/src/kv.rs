@@ -161,7 +161,8 @@ impl Serialize for Entry<'_> {
     }
 }
 
-struct Base64<'a>(&'a [u8]);
+/// Bytes as base64 text.
+pub(crate) struct Base64<'a>(pub(crate) &'a [u8]);
 
 impl Serialize for Base64<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -170,7 +170,7 @@ fn check_cache_control(headers: &HeaderMap) -> Result<(), HttpError> {
     Ok(())
 }
 
-/// `wait` and `index`. A wait of zero or less stands for the default, as in Consul.
+/// `wait` and `index`.
 pub(crate) fn read_wait(params: &Params, query: &mut QueryOptions) -> Result<(), HttpError> {
     query.wait = wait_of(params)?;
     let index = params.get("index");
@@ -180,14 +180,15 @@ pub(crate) fn read_wait(params: &Params, query: &mut QueryOptions) -> Result<(),
     Ok(())
 }
 
-/// `?wait=` alone.
+/// `?wait=` alone. Zero stands for the default, as in Consul; less than zero is no wait at all (Consul takes it for the
+/// default too, but nobody who asks that wants to wait for minutes).
 pub(crate) fn wait_of(params: &Params) -> Result<Option<Duration>, HttpError> {
     let wait = params.get("wait");
     if wait.is_empty() {
         return Ok(None);
     }
     let nanos = duration::parse_nanos(wait).map_err(|_| HttpError::bad_request("Invalid wait time"))?;
-    Ok(u64::try_from(nanos).ok().filter(|nanos| *nanos > 0).map(Duration::from_nanos))
+    Ok((nanos != 0).then(|| Duration::from_nanos(u64::try_from(nanos).unwrap_or(1))))
 }
 
 fn read_node_meta(params: &Params) -> BTreeMap<String, String> {
@@ -265,8 +266,9 @@ mod tests {
     }
 
     #[test]
-    fn negative_and_zero_waits_are_the_default() {
-        for query in ["wait=-5s", "wait=0s", "wait=0", "wait="] {
+    fn no_wait_is_the_default_and_less_is_none() {
+        assert_eq!(read("wait=-5s").unwrap().query.wait, Some(Duration::from_nanos(1)));
+        for query in ["wait=0s", "wait=0", "wait="] {
             assert_eq!(read(query).unwrap().query.wait, None, "{query}");
         }
     }

@@ -142,10 +142,15 @@ impl Style {
     }
 }
 
+/// Sets the index alone.
+pub(crate) fn set_index(headers: &mut HeaderMap, index: u64) {
+    headers.insert(INDEX, HeaderValue::from(index.max(1)));
+}
+
 /// Sets the headers that tell index, leader and age of an answer.
 pub(crate) fn set_meta(headers: &mut HeaderMap, meta: &QueryMeta) {
     let Index(index) = meta.index;
-    headers.insert(INDEX, HeaderValue::from(index.max(1)));
+    set_index(headers, index);
     headers.insert(KNOWN_LEADER, if meta.known_leader { TRUE } else { FALSE });
     headers.insert(LAST_CONTACT, HeaderValue::from(u64::try_from(meta.last_contact.as_millis()).unwrap_or(u64::MAX)));
     if let Some(effective) = meta.effective {

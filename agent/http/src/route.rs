@@ -65,6 +65,10 @@ pub(crate) enum Route {
     SessionInfo,
     SessionNode,
     SessionList,
+    EventFire,
+    EventList,
+    InternalNodes,
+    InternalNode,
     StatusLeader,
     StatusPeers,
     Txn,
@@ -113,7 +117,6 @@ const CONNECT: Route = Route::NotBuilt("the service mesh");
 const INTENTIONS: Route = Route::NotBuilt("intentions");
 const CONFIG_ENTRIES: Route = Route::NotBuilt("config entries");
 const QUERIES: Route = Route::NotBuilt("prepared queries");
-const EVENTS: Route = Route::NotBuilt("user events");
 const OPERATOR: Route = Route::NotBuilt("the operator API");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
@@ -201,16 +204,16 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/coordinate/node/", GET, Route::CoordinateNode),
     ("/v1/coordinate/update", PUT, Route::CoordinateUpdate),
     ("/v1/discovery-chain/", GET_POST, CONNECT),
-    ("/v1/event/fire/", PUT, EVENTS),
-    ("/v1/event/list", GET, EVENTS),
+    ("/v1/event/fire/", PUT, Route::EventFire),
+    ("/v1/event/list", GET, Route::EventList),
     ("/v1/health/node/", GET, Route::HealthNode),
     ("/v1/health/checks/", GET, Route::HealthChecks),
     ("/v1/health/state/", GET, Route::HealthState),
     ("/v1/health/service/", GET, Route::HealthService),
     ("/v1/health/connect/", GET, Route::HealthConnect),
     ("/v1/health/ingress/", GET, CONNECT),
-    ("/v1/internal/ui/nodes", GET, INTERNAL),
-    ("/v1/internal/ui/node/", GET, INTERNAL),
+    ("/v1/internal/ui/nodes", GET, Route::InternalNodes),
+    ("/v1/internal/ui/node/", GET, Route::InternalNode),
     ("/v1/internal/ui/services", GET, INTERNAL),
     ("/v1/internal/ui/gateway-services-nodes/", GET, INTERNAL),
     ("/v1/internal/acl/authorize", POST, ACL),

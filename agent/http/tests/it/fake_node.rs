@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use lictor_rpc::node::{LocalCheck, LocalService, RegisterOptions};
-use lictor_rpc::{Node, NodeError};
+use lictor_rpc::{EventLog, Node, NodeError, UserEvent};
 use lictor_types::report::{Change, Problem, ReloadReport, SourceStatus};
 use lictor_types::{
     CheckDefinition, CheckId, CheckRun, HealthCheck, HealthStatus, Member, MemberStatus, NodeService, Origin, ServiceDefinition,
@@ -21,6 +21,7 @@ pub(crate) struct FakeNode {
     /// What was asked of the node, one line each.
     pub(crate) told: Mutex<Vec<String>>,
     pub(crate) reject_reload: bool,
+    events: EventLog,
 }
 
 impl FakeNode {
@@ -152,5 +153,15 @@ impl Node for FakeNode {
     async fn leave(&self, _: &Token) -> Result<(), NodeError> {
         self.tell("leave".to_owned());
         Ok(())
+    }
+    async fn fire_event(&self, event: UserEvent, _: &Token) -> Result<(), NodeError> {
+        self.events.receive(event, "n1", &self.services.lock());
+        Ok(())
+    }
+    async fn events(&self, name: &str, index: Option<u64>, _: &Token) -> Result<(u64, Vec<Arc<UserEvent>>), NodeError> {
+        Ok(match index {
+            Some(index) => self.events.list_after(name, index).await,
+            None => self.events.list(name),
+        })
     }
 }

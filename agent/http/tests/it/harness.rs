@@ -88,6 +88,7 @@ pub(crate) fn canned() -> FakeCluster {
             Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_) => Reply::Checks(Vec::new()),
             Query::Coordinates | Query::NodeCoordinates(_) => Reply::Coordinates(Vec::new()),
             Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => Reply::Sessions(Vec::new()),
+            Query::Services => Reply::Services(std::collections::BTreeMap::new()),
             Query::StatusLeader => Reply::Name("127.0.0.1:8300".to_owned()),
             Query::StatusPeers | Query::Datacenters => Reply::Names(vec!["dc1".to_owned()]),
             other => panic!("not canned: {other:?}"),
