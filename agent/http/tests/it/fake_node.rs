@@ -21,7 +21,7 @@ pub(crate) struct FakeNode {
     /// What was asked of the node, one line each.
     pub(crate) told: Mutex<Vec<String>>,
     pub(crate) reject_reload: bool,
-    events: EventLog,
+    pub(crate) events: EventLog,
 }
 
 impl FakeNode {
