@@ -1,1 +1,48 @@
-fn main() {}
+//! The one binary: `lictor agent` runs an agent, every other command talks to one.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod banner;
+mod boot;
+mod describe;
+mod health_view;
+mod host;
+mod identity;
+mod members;
+mod node;
+mod reload;
+mod runner;
+mod settings;
+mod signals;
+
+use lictor_cli::Terminal;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Version told to people and clients.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut terminal = Terminal::standard();
+    // As many workers as cores this process may use (its affinity counts, not the machine's cores).
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal.complain(&format!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        match arguments.split_first() {
+            Some((command, rest)) if command == "agent" => boot::run(rest.to_vec(), &mut terminal).await,
+            _ => lictor_cli::run(&arguments, VERSION, &mut terminal).await,
+        }
+    });
+    // Whatever still blocks a thread (a look-up of a name, say) must not hold up the end.
+    runtime.shutdown_background();
+    code
+}

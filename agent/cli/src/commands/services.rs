@@ -3,6 +3,7 @@
 use crate::command::{Command, Invocation, Work};
 use crate::error::Failure;
 use crate::flags::{switch, value, values};
+use lictor_config::syntax::{self, Format};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
@@ -109,11 +110,30 @@ fn from_flags(given: &crate::flags::Given) -> Result<Value, Failure> {
 fn from_files(files: &[&str]) -> Result<Vec<Value>, Failure> {
     let mut services = Vec::new();
     for file in files {
-        let found = lictor_config::service_values(file).map_err(Failure::Failed)?;
+        let found = read_services(file)?;
         if found.is_empty() {
             return Err(Failure::Failed(format!("{file}: defines no service")));
         }
         services.extend(found);
+    }
+    Ok(services)
+}
+
+/// The services of a file, as it writes them: under `service` or `services`, one or a list. The agent decodes them.
+fn read_services(file: &str) -> Result<Vec<Value>, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| Failure::Failed(format!("{file}: {error}")))?;
+    let format = Format::of_name(file).unwrap_or(Format::Hcl);
+    let tree = syntax::parse(&bytes, format).map_err(|error| Failure::Failed(format!("{file}: {error}")))?;
+    let mut services = Vec::new();
+    if let Value::Object(object) = tree.to_json() {
+        for (key, value) in object {
+            if ["service", "services"].iter().any(|name| key.eq_ignore_ascii_case(name)) {
+                match value {
+                    Value::Array(list) => services.extend(list),
+                    one => services.push(one),
+                }
+            }
+        }
     }
     Ok(services)
 }

@@ -1,0 +1,297 @@
+//! The boot sequence: every room is made here, in the order of their needs, and ended in the opposite order.
+
+use crate::health_view::LocalView;
+use crate::members::{self, Pool};
+use crate::node::LocalNode;
+use crate::reload::{Reloader, Targets};
+use crate::runner::ScheduledRunner;
+use crate::signals::{Asked, Signals};
+use crate::{VERSION, banner, identity, settings};
+use anyhow::{Context, Result, bail};
+use lictor_acl::Acl;
+use lictor_catalog::Catalog;
+use lictor_checks::{PluginSource, Scheduler};
+use lictor_cli::Terminal;
+use lictor_config::{FlagError, Loader, RuntimeConfig, Sources, Watcher};
+use lictor_dns::DnsServer;
+use lictor_http::HttpServer;
+use lictor_local::PauseGuard;
+use lictor_net::Shutdown;
+use lictor_raft::RaftNode;
+use lictor_rpc::{Cluster, Node};
+use lictor_server::{Server, ServerSettings};
+use rand::{Rng, SeedableRng};
+use rand::rngs::StdRng;
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Results of checks that may wait for the local state.
+const UPDATES_MAX: usize = 1024;
+/// How long everything may take to end once it was asked to.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// How often metrics close an interval.
+const METRICS_TICK: Duration = Duration::from_secs(1);
+
+/// `lictor agent`: runs until a signal, the API or a fault ends it.
+pub async fn run(arguments: Vec<String>, terminal: &mut Terminal) -> ExitCode {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return fail(terminal, &error),
+    };
+    let sources = match Sources::from_args(arguments) {
+        Ok(sources) => sources,
+        Err(FlagError::Help) => {
+            terminal.say(&lictor_config::options::flag_help());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            terminal.complain(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    let started = tokio::select! {
+        biased;
+        started = start(sources, terminal) => started,
+        _ = signals.end() => return ExitCode::FAILURE,
+    };
+    match started {
+        Ok(agent) => agent.live(&mut signals).await,
+        Err(error) => fail(terminal, &error),
+    }
+}
+
+fn fail(terminal: &mut Terminal, error: &anyhow::Error) -> ExitCode {
+    terminal.complain(&format!("==> {error:#}"));
+    ExitCode::FAILURE
+}
+
+/// A started agent.
+struct Agent {
+    config: Arc<RuntimeConfig>,
+    reloader: Arc<Reloader>,
+    leaving: watch::Receiver<bool>,
+    raft: Arc<RaftNode>,
+    /// Ends what serves: listeners, checks, loops.
+    shutdown: Shutdown,
+    watcher: Option<Watcher>,
+}
+
+async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
+    let mut loader = Loader::new(sources.clone());
+    let (loader, loaded) = tokio::task::spawn_blocking(move || {
+        let loaded = loader.load();
+        (loader, loaded)
+    })
+    .await
+    .context("reading the configuration failed within")?;
+    let loaded = loaded?;
+    let config = Arc::clone(&loaded.config);
+    if !config.server {
+        bail!("client agents are not built yet: start with -server -bootstrap-expect=1, or with -dev");
+    }
+    if !config.bootstrap {
+        bail!("clusters of several servers are not built yet: start with -bootstrap-expect=1, or with -dev");
+    }
+    let data_dir = config.data_dir.as_deref().filter(|_| !config.dev);
+    if let Some(data_dir) = data_dir {
+        make_usable(data_dir)?;
+    }
+    let mut chance = StdRng::from_seed(unpredictable_bytes()?);
+    let logs = lictor_telemetry::logs::init(&settings::logs(&config)?)?;
+    let shutdown = Shutdown::new();
+    let watched = loader.watched_paths();
+    let watcher = config.auto_reload_config.then(|| Watcher::start(watched, &shutdown));
+    let reloader = Reloader::new(sources, loader, loaded);
+
+    let catalog = Catalog::new(&config.datacenter);
+    let node_id = identity::node_id(&config.node_id, data_dir)?;
+    let raft = RaftNode::start(settings::raft(&config, &node_id), catalog.clone()).await?;
+    terminal.say(&banner::text(&config, &node_id, VERSION));
+    write_pid(&config)?;
+
+    let own = members::own(&config, &node_id, VERSION, Pool::Lan);
+    let members = watch::Sender::new(vec![own]);
+    let server_settings = ServerSettings {
+        session_ttl_min: if config.session_ttl_min.is_zero() { Duration::from_secs(10) } else { config.session_ttl_min },
+        query_time_default: config.default_query_time,
+        query_time_max: config.max_query_time,
+        leader_wait: config.rpc_hold_timeout,
+        seed: chance.next_u64(),
+        ..ServerSettings::new(settings::node(&config, &node_id))
+    };
+    let server = Server::start(server_settings, Arc::clone(&raft), catalog, members.subscribe(), shutdown.clone());
+    let cluster: Arc<dyn Cluster> = server;
+
+    #[cfg(feature = "plugins")]
+    let (plugins, plugin_seed) = {
+        let mut seed = [0; 32];
+        chance.fill_bytes(&mut seed);
+        (lictor_plugins::PluginHost::new(settings::plugins(&config, seed)), seed)
+    };
+    #[cfg(feature = "plugins")]
+    let plugin_source: Option<Arc<dyn PluginSource>> = Some(plugins.clone());
+    #[cfg(not(feature = "plugins"))]
+    let plugin_source: Option<Arc<dyn PluginSource>> = None;
+
+    let (updates, results) = mpsc::channel(UPDATES_MAX);
+    let view = LocalView::new(config.node_name.clone(), Arc::clone(&cluster));
+    let scheduler =
+        Scheduler::new(settings::checks(&config), updates, plugin_source, view.clone(), shutdown.clone(), chance.next_u64());
+    let runner = Arc::new(ScheduledRunner::new(scheduler.clone()));
+    let local_settings = settings::local(&config, settings::node(&config, &node_id), chance.next_u64());
+    let (local, syncing) = lictor_local::start(local_settings, Arc::clone(&cluster), runner, results, &shutdown)?;
+    view.attach(local.clone());
+
+    let (leave, leaving) = watch::channel(false);
+    let node: Arc<dyn Node> = Arc::new(LocalNode {
+        config: Arc::clone(&config),
+        node_id: node_id.clone(),
+        acl: Acl::allow_all(),
+        local: local.clone(),
+        scheduler,
+        reloader: Arc::clone(&reloader),
+        raft: Some(Arc::clone(&raft)),
+        members: members.subscribe(),
+        leaving: leave,
+    });
+    let doors = open_doors(&config, &cluster, &node, &shutdown, chance.next_u64()).await;
+    let (http, dns) = match doors {
+        Ok(doors) => doors,
+        Err(error) => {
+            // The log was opened already: leave it in good order.
+            shutdown.finish().await;
+            raft.shutdown().await;
+            return Err(error);
+        }
+    };
+    shutdown.spawn(http.serve());
+    shutdown.spawn(tick_metrics(shutdown.clone()));
+
+    let targets = Targets {
+        local: local.clone(),
+        dns,
+        logs,
+        node_id,
+        #[cfg(feature = "plugins")]
+        plugins,
+        #[cfg(feature = "plugins")]
+        plugin_seed,
+    };
+    reloader.begin(targets).await;
+    restore(local, syncing).await?;
+    // The pool lives as long as the agent.
+    shutdown.spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.requested().await;
+            drop(members);
+        }
+    });
+    Ok(Agent { config, reloader, leaving, raft, shutdown, watcher })
+}
+
+/// Binds HTTP and DNS, so that a taken port is told before anything is served.
+async fn open_doors(
+    config: &RuntimeConfig,
+    cluster: &Arc<dyn Cluster>,
+    node: &Arc<dyn Node>,
+    shutdown: &Shutdown,
+    seed: u64,
+) -> Result<(HttpServer, Option<DnsServer>)> {
+    let http = HttpServer::bind(settings::http(config)?, Arc::clone(cluster), Arc::clone(node), shutdown.clone()).await?;
+    let dns = if config.listeners.dns.is_empty() {
+        None
+    } else {
+        Some(DnsServer::bind(settings::dns(config)?, Arc::clone(cluster), seed, shutdown).await?)
+    };
+    Ok((http, dns))
+}
+
+/// Registers what is kept in the data directory, then lets anti-entropy begin.
+async fn restore(local: lictor_local::LocalHandle, syncing: PauseGuard) -> Result<()> {
+    let restored = tokio::task::spawn_blocking(move || local.restore()).await.context("restoring failed within")?;
+    drop(syncing);
+    if restored.services + restored.checks + restored.skipped > 0 {
+        tracing::info!(services = restored.services, checks = restored.checks, skipped = restored.skipped, "registrations restored");
+    }
+    Ok(())
+}
+
+async fn tick_metrics(shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = lictor_net::clock::sleep(METRICS_TICK) => lictor_telemetry::metrics::advance(lictor_net::clock::wall_unix_ms()),
+        }
+    }
+}
+
+impl Agent {
+    /// Lives until it is ended; tells the exit code, which is Consul's: 0 after a leave, 1 after a signal that only ends.
+    async fn live(mut self, signals: &mut Signals) -> ExitCode {
+        let left = loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Reload => { self.reloader.reload().await; }
+                    Asked::Interrupt => break !self.config.skip_leave_on_interrupt,
+                    Asked::Terminate => break self.config.leave_on_terminate,
+                },
+                changed = changed(&mut self.watcher) => if changed {
+                    self.reloader.reload().await;
+                } else {
+                    self.watcher = None;
+                },
+                _ = self.leaving.wait_for(|leaving| *leaving) => break true,
+            }
+        };
+        tracing::info!(leave = left, "ending");
+        let end = async {
+            self.shutdown.finish().await;
+            self.raft.shutdown().await;
+        };
+        tokio::select! {
+            done = lictor_net::clock::timeout(END_PATIENCE, end) => if done.is_err() {
+                tracing::error!("not everything ended in time; going anyway");
+            },
+            // A second signal means it: what is acknowledged is on disk already.
+            _ = signals.end() => {}
+        }
+        if let Some(pid_file) = &self.config.pid_file {
+            let _ = std::fs::remove_file(pid_file);
+        }
+        if left { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// Waits for a change of the files; for ever when they are not watched.
+async fn changed(watcher: &mut Option<Watcher>) -> bool {
+    match watcher {
+        Some(watcher) => watcher.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Makes the data directory, and tells at once when it cannot be written.
+fn make_usable(data_dir: &Path) -> Result<()> {
+    let named = || format!("the data directory {} cannot be used", data_dir.display());
+    std::fs::create_dir_all(data_dir).with_context(named)?;
+    let probe = data_dir.join(".writable");
+    std::fs::write(&probe, b"").with_context(named)?;
+    std::fs::remove_file(&probe).with_context(named)
+}
+
+fn write_pid(config: &RuntimeConfig) -> Result<()> {
+    let Some(path) = &config.pid_file else { return Ok(()) };
+    std::fs::write(path, std::process::id().to_string()).with_context(|| format!("cannot write pid_file {}", path.display()))
+}
+
+/// What seeds all chance of the process.
+fn unpredictable_bytes() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)).context("cannot read /dev/urandom")?;
+    Ok(bytes)
+}
