@@ -132,3 +132,116 @@ async fn clock_random_and_env_need_their_grants() {
     let outcome = run(&bench.probe(&["clock"]).unwrap()).await;
     assert!(outcome.output.contains(r#"not granted: add "random""#), "{}", outcome.output);
 }
+
+/// Fetches the address in `text` and passes with the body; a failure is critical with its text.
+fn fetching(url: &str) -> Guest {
+    let run = format!(
+        "(i32.store8 (i32.const 700) (i32.const 71)) (i32.store8 (i32.const 701) (i32.const 69)) (i32.store8 (i32.const 702) (i32.const 84))
+         (call $exchange (i32.const 700) (i32.const 3) (i32.const {TEXT}) (i32.const {len}) (i32.const 0) (i32.const 0)
+           (i32.const 0) (i32.const 0) (i32.const 10000) (i32.const 8) (i32.const 512))
+         (if (i32.eqz (i32.load8_u (i32.const 512))) (then
+           (i32.store (i32.const 2052) (i32.load (i32.const 528))) (i32.store (i32.const 2056) (i32.load (i32.const 532)))
+           (return (i32.const 2048))))
+         (if (i32.or (i32.eqz (i32.load8_u (i32.const 516))) (i32.ge_u (i32.load8_u (i32.const 516)) (i32.const 4)))
+           (then (i32.store (i32.const 2116) (i32.load (i32.const 520))) (i32.store (i32.const 2120) (i32.load (i32.const 524)))))
+         (i32.const 2112)",
+        len = url.len(),
+    );
+    Guest {
+        imports: r#"(import "lictor:check/http@1.0.0" "exchange" (func $exchange (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#
+            .to_owned(),
+        asks: vec![("http:{url}".to_owned(), true)],
+        text: url.to_owned(),
+        run,
+        ..Guest::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_is_asked_where_it_is_granted() {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if stream.read(&mut byte).unwrap_or(0) == 0 {
+                    break;
+                }
+                asked.push(byte[0]);
+            }
+            let asked = String::from_utf8(asked).unwrap().to_lowercase();
+            let good =
+                asked.starts_with("get /health?x=1 http/1.1\r\n") && asked.contains(&format!("host: localhost:{port}\r\n"));
+            let body = if good { "all is well and more" } else { "what?" };
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    let url = format!("http://localhost:{port}/health?x=1");
+    let bench = Bench::new(&fetching(&url).build());
+    let outcome = run(&bench.probe(&[&format!("http://127.0.0.1:{port}/health")]).unwrap()).await;
+    // Cut to the eight bytes asked for.
+    assert_eq!((outcome.status, outcome.output.as_str()), (HealthStatus::Passing, "all is w"));
+    let outcome = run(&bench.probe(&[&format!("http://127.0.0.1:{port}/other")]).unwrap()).await;
+    assert!(outcome.output.contains(&format!("add \"http:http://localhost:{port}/health\"")), "{}", outcome.output);
+    let outcome = run(&bench.probe(&[&format!("tcp:127.0.0.1:{port}")]).unwrap()).await;
+    assert!(outcome.output.contains("not granted"), "{}", outcome.output);
+}
+
+#[tokio::test]
+async fn udp_is_spoken_with_the_granted_address_only() {
+    let echo = lictor_net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = echo.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut data = [0; 64];
+        while let Ok((got, from)) = echo.recv_from(&mut data).await {
+            let _ = echo.send_to(&data[..got], from).await;
+        }
+    });
+    let imports = r#"
+      (import "lictor:check/udp@1.0.0" "[static]udp-socket.connect" (func $connect (param i32 i32 i32)))
+      (import "lictor:check/udp@1.0.0" "[method]udp-socket.send" (func $send (param i32 i32 i32 i32)))
+      (import "lictor:check/udp@1.0.0" "[method]udp-socket.recv" (func $recv (param i32 i32 i32 i32)))"#;
+    let body = format!(
+        "(call $connect (i32.const {TEXT}) (i32.const {}) (i32.const 512))
+         (if (i32.load8_u (i32.const 512)) (then (return (i32.const 2112))))
+         (call $send (i32.load (i32.const 516)) (i32.const {TEXT}) (i32.const 9) (i32.const 600))
+         (call $recv (i32.load (i32.const 516)) (i32.const 64) (i32.const 10000) (i32.const 600))
+         (if (i32.load8_u (i32.const 600)) (then (return (i32.const 2112))))
+         (i32.store (i32.const 2052) (i32.load (i32.const 604))) (i32.store (i32.const 2056) (i32.load (i32.const 608)))
+         (i32.const 2048)",
+        address.len()
+    );
+    let guest = Guest {
+        imports: imports.to_owned(),
+        asks: vec![("udp:{address}".to_owned(), true)],
+        text: address.clone(),
+        ..Guest::running(&body)
+    };
+    let bench = Bench::new(&guest.build());
+    let outcome = run(&bench.probe(&[&format!("udp:{address}")]).unwrap()).await;
+    assert_eq!((outcome.status, outcome.output.as_str()), (HealthStatus::Passing, "127.0.0.1"));
+    let outcome = run(&bench.probe(&[&format!("tcp:{address}")]).unwrap()).await;
+    assert!(outcome.output.contains(&format!("add \"udp:{address}\"")), "{}", outcome.output);
+}
+
+#[tokio::test]
+async fn lookups_need_their_grant() {
+    let guest = Guest {
+        imports: r#"(import "lictor:check/dns@1.0.0" "lookup" (func $lookup (param i32 i32 i32 i32)))"#.to_owned(),
+        asks: vec![("dns:{name}".to_owned(), true)],
+        text: "localhost".to_owned(),
+        ..Guest::running(&format!(
+            "(call $lookup (i32.const {TEXT}) (i32.const 9) (i32.const 10000) (i32.const 512))
+             (if (i32.load8_u (i32.const 512)) (then (return (i32.const 2112)))) (i32.const 2048)"
+        ))
+    };
+    let bench = Bench::new(&guest.build());
+    let outcome = run(&bench.probe(&["dns:localhost"]).unwrap()).await;
+    assert_eq!(outcome.status, HealthStatus::Passing, "{}", outcome.output);
+    let outcome = run(&bench.probe(&["dns:*.localhost"]).unwrap()).await;
+    assert!(outcome.output.contains(r#"add "dns:localhost""#), "{}", outcome.output);
+}
