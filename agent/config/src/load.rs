@@ -81,7 +81,7 @@ impl Loader {
     }
 
     /// Reads everything anew. The first load fails when the agent's own options are wrong, with all problems; a bad file with
-    /// definitions only is quarantined. Later loads fail only when even the last good options do not fit any more; the caller
+    /// definitions only is quarantined. Blocks on files: call it off the async threads. Later loads fail only when even the last good options do not fit any more; the caller
     /// keeps what it has.
     pub fn load(&mut self) -> Result<Loaded, LoadError> {
         let started = self.last.is_some();

@@ -67,6 +67,12 @@ impl Sources {
         crate::flags::parse(args)
     }
 
+    /// The definitions of some paths for looking at them, not for running them: `lictor plan`. Scripts are taken as allowed.
+    pub fn for_plan(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        let hcl = vec!["enable_local_script_checks = true".to_owned()];
+        Self { dev: true, paths: paths.into_iter().map(PathSource::Dir).collect(), hcl, ..Self::default() }
+    }
+
     /// Lists the files: those of a directory in lexical order, its subdirectories left out, as Consul does.
     pub(crate) fn list(&self) -> Listing {
         let mut listing = Listing::default();

@@ -12,7 +12,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
@@ -22,6 +22,13 @@ const QUIET: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_millis(80);
 /// Longest patience.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
+/// A file that was just emptied is given so long to be filled: who edits in place empties first, and that must not be taken for
+/// the removal of what the file defined.
+const FILL: Duration = Duration::from_millis(50);
+/// How often it is given that time.
+const FILLS: usize = 6;
+/// Most emptied files remembered.
+const EMPTIED_MAX: usize = 64;
 /// Time between looks while events come.
 const POLL: Duration = Duration::from_secs(5);
 /// Time between looks when no events can be had.
@@ -64,6 +71,8 @@ struct Armed {
 struct Watching {
     paths: Vec<PathBuf>,
     events: Arc<Notify>,
+    /// Files seen empty in an event.
+    emptied: Arc<Mutex<Vec<PathBuf>>>,
     notify: Option<RecommendedWatcher>,
     armed: HashMap<PathBuf, Armed>,
     /// Whether every existing directory is armed.
@@ -74,17 +83,28 @@ impl Watching {
     fn new(paths: Vec<PathBuf>) -> Self {
         let paths: Vec<PathBuf> = paths.into_iter().map(|path| std::path::absolute(&path).unwrap_or(path)).collect();
         let events = Arc::new(Notify::new());
-        let (wake, watched) = (events.clone(), paths.clone());
+        let emptied = Arc::new(Mutex::new(Vec::new()));
+        let (wake, watched, empties) = (events.clone(), paths.clone(), emptied.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error may mean that events were lost: look.
-            if event.map_or(true, |event| concerns(&event, &watched)) {
+            let concern = event.map_or(true, |event| {
+                let concern = concerns(&event, &watched);
+                if concern {
+                    let mut empties = empties.lock().unwrap_or_else(PoisonError::into_inner);
+                    let found = event.paths.into_iter().filter(|path| is_empty(path));
+                    let room = EMPTIED_MAX.saturating_sub(empties.len());
+                    empties.extend(found.take(room));
+                }
+                concern
+            });
+            if concern {
                 wake.notify_one();
             }
         });
         if let Err(error) = &watcher {
             tracing::warn!(%error, "no file events; configuration files are polled");
         }
-        Self { paths, events, notify: watcher.ok(), armed: HashMap::new(), complete: false }
+        Self { paths, events, emptied, notify: watcher.ok(), armed: HashMap::new(), complete: false }
     }
 
     /// Arms directories that appeared or were replaced: those of the files, the given ones, and their parents.
@@ -149,6 +169,7 @@ impl Watching {
             let event = tokio::time::timeout(period, self.events.notified()).await.is_ok();
             if event {
                 let calm = tokio::time::timeout(patience, self.settle()).await.is_ok();
+                self.await_filling().await;
                 patience = if calm { PATIENCE } else { (patience * 2).min(PATIENCE_MAX) };
             }
             self.arm();
@@ -172,10 +193,27 @@ impl Watching {
         }
     }
 
+    /// Gives files that were just emptied a moment to be filled.
+    async fn await_filling(&self) {
+        let mut empty = std::mem::take(&mut *self.emptied.lock().unwrap_or_else(PoisonError::into_inner));
+        for _ in 0..FILLS {
+            empty.retain(|path| is_empty(path));
+            if empty.is_empty() {
+                return;
+            }
+            tokio::time::sleep(FILL).await;
+        }
+    }
+
     /// Returns when no event came for a while.
     async fn settle(&self) {
         while tokio::time::timeout(QUIET, self.events.notified()).await.is_ok() {}
     }
+}
+
+/// Whether a path is a file without content.
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == 0)
 }
 
 /// Whether an event may mean a change of what the paths hold.

@@ -350,3 +350,81 @@ fn every_sample_loads() {
     let files = fs::read_dir(&samples).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
     assert_eq!(loaded.sources.len(), files);
 }
+
+/// A hundred good files, one of them mutilated again and again: the others stay, the report names the file and a line, and what is
+/// mended is back.
+#[test]
+fn no_mutation_of_one_file_harms_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = |index: usize| match index % 3 {
+        0 => (
+            format!("{index:02}.hcl"),
+            format!(
+                "service {{\n  name = \"s{index}\"\n  port = {index}\n  check {{\n    tcp = \"127.0.0.1:1\"\n    interval = \"9s\"\n  }}\n}}\n"
+            ),
+        ),
+        1 => (
+            format!("{index:02}.json"),
+            format!("{{\n \"service\": {{\n  \"name\": \"s{index}\",\n  \"port\": {index},\n  \"tags\": [\"a\"]\n }}\n}}\n"),
+        ),
+        _ => (
+            format!("{index:02}.toml"),
+            format!("[[services]]\nname = \"s{index}\"\nport = {index}\n[services.meta]\nk = \"v\"\n"),
+        ),
+    };
+    for index in 0..100 {
+        let (name, text) = good(index);
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let mut loader = in_dir(dir.path());
+    let all = names(&loader.load().unwrap());
+    assert_eq!(all.len(), 100);
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut chance = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut quarantined = 0;
+    for round in 0..240 {
+        let index = chance(100);
+        let (name, text) = good(index);
+        let path = dir.path().join(&name);
+        let mut bytes = text.clone().into_bytes();
+        match round % 8 {
+            0 => bytes.truncate(chance(bytes.len())),
+            1 => {
+                let at = chance(bytes.len());
+                bytes[at] ^= 1 << chance(8);
+            }
+            2 => bytes = text.replace(&format!("\"s{index}\""), "{ }").into_bytes(),
+            3 => bytes = text.replacen("port", "prot", 1).into_bytes(),
+            4 => bytes = text.replace(&format!("s{index}"), &format!("s{}", (index + 1 + chance(98)) % 100)).into_bytes(),
+            5 => bytes = (0..200).map(|_| u8::try_from(chance(256)).unwrap()).collect(),
+            6 => bytes = text.replacen(&index.to_string(), "\"no number\"", 2).into_bytes(),
+            _ => bytes.clear(),
+        }
+        if round % 16 == 15 {
+            fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/nonexistent/x", &path).unwrap();
+        } else {
+            fs::write(&path, &bytes).unwrap();
+        }
+        let loaded = loader.load().unwrap();
+        let now = names(&loaded);
+        for other in all.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, name)| name) {
+            assert!(now.contains(other), "round {round}: {other} is gone after {:?}", String::from_utf8_lossy(&bytes));
+        }
+        for problem in &loaded.problems {
+            assert!(problem.file.ends_with(&name) && (problem.line > 0 || round % 16 == 15), "{problem:?}");
+        }
+        quarantined += usize::from(!loaded.problems.is_empty());
+        // Mended. (What was written through a link to nowhere would be lost.)
+        let _ = fs::remove_file(&path);
+        fs::write(&path, &text).unwrap();
+        let loaded = loader.load().unwrap();
+        assert_eq!((names(&loaded), loaded.problems), (all.clone(), vec![]), "round {round}");
+    }
+    assert!(quarantined > 150, "{quarantined}");
+}

@@ -124,3 +124,19 @@ async fn what_brings_no_event_is_found() {
     signalled(&mut watcher).await;
     shutdown.request();
 }
+
+/// Editing in place empties the file first: that is given a moment, a file with content none.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_being_written_is_left_alone_for_a_moment() {
+    let root = tempfile::tempdir().unwrap();
+    let (empty, full) = (root.path().join("empty.hcl"), root.path().join("full.hcl"));
+    fs::write(&empty, "").unwrap();
+    fs::write(&full, "a = 1").unwrap();
+    for (path, expect) in [(full, Duration::ZERO), (empty, FILL * u32::try_from(FILLS).unwrap())] {
+        let watching = Watching::new(vec![root.path().to_owned()]);
+        watching.emptied.lock().unwrap().push(path);
+        let start = lictor_net::clock::now();
+        watching.await_filling().await;
+        assert_eq!(lictor_net::clock::now() - start, expect);
+    }
+}
