@@ -47,7 +47,6 @@ pub const ROWS: &[OptionRow] = &[
     row("disable_anonymous_signature", Bool, "false", "Do not identify the agent in update checks (Lictor makes none)").silent(),
     row("enable_central_service_config", Bool, "true", "Merge central service defaults into services").silent(),
     row("enable_agent_tls_for_checks", Bool, "false", "Use the agent's certificate in HTTP and gRPC checks").later(),
-    row("enable_additional_node_meta_txt", Bool, "true", "Alias of dns_config.enable_additional_node_meta_txt").silent(),
     row("discovery_max_stale", Duration, "0s", "Staleness up to which catalog and health reads may be answered by any server"),
     row("default_query_time", Duration, "300s", "Longest wait of a blocking query that names none").flag("default-query-time"),
     row("max_query_time", Duration, "600s", "Longest wait a blocking query may ask for").flag("max-query-time"),
