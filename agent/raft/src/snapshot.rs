@@ -159,3 +159,60 @@ impl SnapshotFiles {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::log_id;
+    use lictor_types::{Command, Index, KvEntry, KvVerb};
+
+    fn state(keys: u64) -> Arc<State> {
+        let catalog = Catalog::new("dc1");
+        for index in 1..=keys {
+            let entry = KvEntry { key: format!("k{index}"), value: vec![7; 9].into(), ..KvEntry::default() };
+            catalog.apply(Index(index), &Command::Kv { verb: KvVerb::Set, entry, now_unix_ms: 0 });
+        }
+        catalog.snapshot()
+    }
+
+    fn meta(index: u64) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: Some(log_id(1, index)), ..SnapshotMeta::default() }
+    }
+
+    fn size(state: &State) -> usize {
+        let mut bytes = Vec::new();
+        state.write_to(&mut bytes).unwrap();
+        bytes.len()
+    }
+
+    #[test]
+    fn keeps_two_and_answers_the_newest_whole_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = SnapshotFiles::open(directory.path().to_owned()).unwrap();
+        assert!(files.newest(None).unwrap().is_none());
+        for index in 1..=3 {
+            files.save(&meta(index), &state(index)).unwrap();
+        }
+        assert_eq!(files.list().unwrap().len(), 2);
+        let (newest, loaded, path) = files.newest(Some(1)).unwrap().unwrap();
+        assert_eq!((newest, size(&loaded)), (meta(3), size(&state(3))));
+        let bytes = std::fs::read(&path).unwrap();
+        for at in [0, 5, 9, 20, bytes.len() / 2, bytes.len() - 1] {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            std::fs::write(&path, &flipped).unwrap();
+            assert_eq!(files.newest(Some(1)).unwrap().unwrap().0, meta(2), "byte {at}");
+        }
+        // The log no longer reaches back to the one that is left.
+        assert!(files.newest(Some(3)).is_err());
+    }
+
+    #[test]
+    fn what_was_not_finished_is_cleared_away() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("1-1.tmp"), "half").unwrap();
+        let files = SnapshotFiles::open(directory.path().to_owned()).unwrap();
+        assert!(files.newest(None).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

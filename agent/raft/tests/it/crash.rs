@@ -18,8 +18,15 @@ const ROUNDS: u32 = 25;
 async fn child() {
     let Ok(directory) = std::env::var(DIRECTORY) else { return };
     let round = std::env::var(ROUND).unwrap();
-    // A low threshold, so that kills also meet snapshots and purges.
-    let (node, _) = start(Path::new(&directory), 40).await;
+    let (node, _) = start(Path::new(&directory), 1_000_000).await;
+    // Kills shall also meet snapshots and purges.
+    let of_snapshots = node.clone();
+    tokio::spawn(async move {
+        loop {
+            of_snapshots.snapshot().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
     let writers: Vec<_> = (0..8)
         .map(|writer| {
             let (node, round) = (node.clone(), round.clone());
@@ -77,7 +84,7 @@ async fn nothing_acknowledged_is_lost() {
         let mut told: Vec<&str> = whole.collect();
         told.pop();
         acknowledged.extend(told.into_iter().map(str::to_owned));
-        let (node, catalog) = start(directory.path(), 40).await;
+        let (node, catalog) = start(directory.path(), 1_000_000).await;
         let found = keys(&catalog);
         let lost: Vec<_> = acknowledged.difference(&found).collect();
         assert!(lost.is_empty(), "round {round}: lost {lost:?} of {}", acknowledged.len());
