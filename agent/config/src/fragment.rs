@@ -13,6 +13,9 @@ use lictor_types::{CheckDefinition, ServiceDefinition};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Most problems told of one file.
+const PROBLEMS_MAX: usize = 100;
+
 /// The value a source gives an option.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting {
@@ -84,6 +87,11 @@ pub(crate) fn read(file: &str, bytes: &[u8], format: Format) -> Result<Fragment,
         fragment.warnings = reporter.warnings;
         Ok(fragment)
     } else {
+        let more = reporter.problems.len().saturating_sub(PROBLEMS_MAX);
+        reporter.problems.truncate(PROBLEMS_MAX);
+        if more > 0 {
+            reporter.problem(Pos::default(), "", format!("{more} more problems"), "");
+        }
         Err(BadSource { problems: reporter.problems, sets_options: saw_option })
     }
 }
@@ -135,6 +143,7 @@ fn mentions_options(bytes: &[u8]) -> bool {
     let outermost = usize::from(text.trim_start().starts_with('{'));
     let mut depth = 0_usize;
     let mut in_table = false;
+    let mut line_is_blank = true;
     let mut rest: &str = &text;
     while let Some(c) = rest.chars().next() {
         let mut length = c.len_utf8();
@@ -143,7 +152,7 @@ fn mentions_options(bytes: &[u8]) -> bool {
             '{' => depth += 1,
             '}' => depth = depth.saturating_sub(1),
             // A TOML table: its name counts, the keys below it do not.
-            '[' if depth == 0 && !in_value(&text, rest) => {
+            '[' if depth == 0 && line_is_blank => {
                 in_table = true;
                 let name = rest.trim_start_matches('[').split([']', '.', '\n']).next().unwrap_or_default().trim();
                 if is_option(name) {
@@ -169,15 +178,10 @@ fn mentions_options(bytes: &[u8]) -> bool {
             }
             _ => {}
         }
+        line_is_blank = matches!(c, '\n') || (line_is_blank && matches!(c, ' ' | '\t' | '\r'));
         rest = &rest[length..];
     }
     false
-}
-
-/// Whether a bracket is the beginning of a list rather than of a TOML table: something stands before it on its line.
-fn in_value(text: &str, rest: &str) -> bool {
-    let before = &text[..text.len() - rest.len()];
-    !before.rsplit('\n').next().unwrap_or_default().trim_matches([' ', '\t', '[']).is_empty()
 }
 
 fn is_option(word: &str) -> bool {

@@ -111,13 +111,15 @@ impl Sources {
                 return;
             }
         };
-        let mut names: Vec<_> = entries.filter_map(Result::ok).map(|entry| entry.file_name()).take(FILES_MAX + 1).collect();
+        let known_file = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+        let mut names: Vec<_> =
+            entries.filter_map(Result::ok).map(|entry| (entry.file_name(), known_file(&entry))).take(FILES_MAX + 1).collect();
         if names.len() > FILES_MAX {
             listing.problems.push(problem(directory, &format!("holds more than {FILES_MAX} files"), ""));
             names.truncate(FILES_MAX);
         }
         names.sort();
-        for name in names {
+        for (name, is_file) in names {
             let text = name.to_string_lossy();
             // Locks and autosaves of editors end like the file they are for.
             if text.starts_with(".#") || text.starts_with('#') {
@@ -125,7 +127,9 @@ impl Sources {
             }
             let Some(format) = self.format.or_else(|| Format::of_name(&text)) else { continue };
             let path = directory.join(&name);
-            if std::fs::metadata(&path).is_ok_and(|meta| meta.is_dir()) || !seen.insert(path.clone()) {
+            // Only links need a look at what they lead to.
+            let is_directory = !is_file && std::fs::metadata(&path).is_ok_and(|meta| meta.is_dir());
+            if is_directory || !seen.insert(path.clone()) {
                 continue;
             }
             listing.files.push(FileSource { path, format, named: false });
