@@ -79,12 +79,21 @@ pub(super) fn canonical(given: &Value) -> Value {
     let upstreams: Vec<Value> = items(find(map, "Upstreams"))
         .into_iter()
         .map(|given| {
+            // Two fields are always there in the catalog, also when they say nothing.
             let mut upstream = Map::new();
-            if find(given, "DestinationType").is_none_or(is_zero) {
-                upstream.insert("DestinationType".to_owned(), "service".into());
+            for key in UPSTREAM_KEYS {
+                let value = find(given, key).filter(|value| !is_zero(value)).cloned();
+                let value = match key {
+                    "DestinationType" => value.or_else(|| Some("service".into())),
+                    "Datacenter" => value.or_else(|| Some("".into())),
+                    "Config" => value.or(Some(Value::Null)),
+                    "MeshGateway" => Some(mesh_gateway(given)),
+                    _ => value,
+                };
+                if let Some(value) = value {
+                    upstream.insert(key.to_owned(), value);
+                }
             }
-            upstream.extend(pick(given, &UPSTREAM_KEYS));
-            upstream.insert("MeshGateway".to_owned(), mesh_gateway(given));
             Value::Object(upstream)
         })
         .collect();

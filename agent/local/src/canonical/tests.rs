@@ -60,7 +60,8 @@ fn proxies_as_consul_answers_them() {
     let expect = json!({
         "DestinationServiceName": "back", "DestinationServiceID": "back", "LocalServiceAddress": "127.0.0.1",
         "LocalServicePort": 9090, "Config": {"a": "b"},
-        "Upstreams": [{"DestinationType": "service", "DestinationName": "db", "LocalBindPort": 9191, "MeshGateway": {}}],
+        "Upstreams": [{"DestinationType": "service", "DestinationName": "db", "Datacenter": "", "LocalBindPort": 9191, "Config": null,
+            "MeshGateway": {}}],
         "MeshGateway": {}, "Expose": {},
     });
     assert_eq!(
