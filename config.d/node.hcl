@@ -1,5 +1,5 @@
 # A check of the node itself: a script, run every 30 seconds. Exit code 0 passes, 1 warns, any other is critical.
-# Scripts of files run only with -enable-local-script-checks.
+# Scripts of files run only with -enable-local-script-checks; ready-made ones are in checks/scripts.
 check {
   id       = "disk-space"
   name     = "space on the root file system"
