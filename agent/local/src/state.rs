@@ -196,25 +196,35 @@ impl State {
         let old = self.services.get(&id);
         let row = canonical::service(&bare);
         let same_row = old.is_some_and(|old| old.local.service == row);
-        let renamed = old.is_some_and(|old| old.local.service.service != row.service);
         let local = LocalService { content_hash: canonical::content_hash(&row), service: row, origin: definition.origin.clone() };
         self.services.insert(id.clone(), ServiceEntry { local: Arc::new(local), definition: Arc::new(bare), bundled, sidecar });
         if self.gone_services.remove(&id).is_some() || !same_row {
             self.dirty_services.insert(id.clone());
         }
-        if renamed {
-            self.rename_checks_of(&id);
+        if !same_row {
+            self.refresh_checks_of(&id);
         }
         true
     }
 
-    fn rename_checks_of(&mut self, id: &ServiceId) {
-        let Some(name) = self.services.get(id).map(|entry| entry.local.service.service.clone()) else { return };
+    /// Tells the checks of a service its new name; those from files also its new tags (as a reload of Consul does, while
+    /// checks that came over the API keep the tags of their registration).
+    fn refresh_checks_of(&mut self, id: &ServiceId) {
+        let Some(service) = self.services.get(id).map(|entry| entry.local.clone()) else { return };
         for check in self.checks_of.get(id).into_iter().flatten() {
-            if let Some(entry) = self.checks.get_mut(check) {
-                Arc::make_mut(&mut entry.local).check.service_name = name.clone();
-                self.dirty_checks.insert(check.clone());
+            let Some(entry) = self.checks.get_mut(check) else { continue };
+            let row = &entry.local.check;
+            let from_file = matches!(entry.definition.origin, Origin::File { .. });
+            let new_tags = from_file && row.service_tags != service.service.tags;
+            if row.service_name == service.service.service && !new_tags {
+                continue;
             }
+            let row = &mut Arc::make_mut(&mut entry.local).check;
+            row.service_name = service.service.service.clone();
+            if new_tags {
+                row.service_tags.clone_from(&service.service.tags);
+            }
+            self.dirty_checks.insert(check.clone());
         }
     }
 
@@ -243,6 +253,11 @@ impl State {
         let mut row = canonical::check_row(&self.node.node, definition, service);
         if canonical::is_maintenance(&id) && row.kind.is_empty() {
             row.kind = canonical::MAINTENANCE_KIND.to_owned();
+        }
+        let bundled = self.services.get(&definition.service_id).is_some_and(|entry| entry.bundled.contains(&id));
+        if !bundled && matches!(definition.origin, Origin::File { .. }) {
+            // Consul tells no type of checks that files define on their own.
+            row.kind.clear();
         }
         let mut entry = CheckEntry {
             local: Arc::new(LocalCheck { check: row, origin: definition.origin.clone(), damped: false, restored_age: None }),

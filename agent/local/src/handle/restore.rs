@@ -32,7 +32,9 @@ impl LocalHandle {
         };
         let from_file = |origin: Option<&Origin>| matches!(origin, Some(Origin::File { .. }));
         let (mut services, mut checks) = (0, 0);
-        for definition in persist.load_services() {
+        for mut definition in persist.load_services() {
+            // What a registration said of its state is long past: without a result that was kept, a check begins critical.
+            definition.checks.iter_mut().for_each(|check| check.status = None);
             let id = definition.effective_id();
             let taken = from_file(self.inner.state.lock().origin_of_service(&id));
             if taken {
@@ -45,7 +47,8 @@ impl LocalHandle {
                 Err(error) => skip(&id, &error.to_string()),
             }
         }
-        for definition in persist.load_checks() {
+        for mut definition in persist.load_checks() {
+            definition.status = None;
             let id = definition.id.clone();
             let taken = self.check(&id).is_some_and(|check| from_file(Some(&check.origin)));
             let result = if taken {

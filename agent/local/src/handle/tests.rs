@@ -186,7 +186,7 @@ async fn a_restart_brings_everything_back() {
     agent.local.register_service(&service("gone", vec![ttl("g", "")]), false).unwrap();
     agent.local.register_service(&service("both", vec![]), false).unwrap();
     agent.local.register_service(&from_file(service("filed", vec![ttl("f", "")])), true).unwrap();
-    agent.local.register_check(&ttl("own", "web")).unwrap();
+    agent.local.register_check(&CheckDefinition { status: Some(HealthStatus::Passing), ..ttl("own", "web") }).unwrap();
     agent.local.register_check(&ttl("lost", "filed")).unwrap();
     agent.local.service_maintenance(&"web".into(), true, "fix", &Token::default()).unwrap();
     for id in ["a", "f", "g"] {
@@ -204,6 +204,7 @@ async fn a_restart_brings_everything_back() {
     let check = agent.local.check(&"a".into()).unwrap();
     assert_eq!((check.check.status, check.check.output.as_str()), (HealthStatus::Passing, "was fine"));
     assert!(check.restored_age.is_some());
+    assert_eq!(agent.local.check(&"own".into()).unwrap().check.status, HealthStatus::Critical, "it had no result");
     assert!(agent.runner.take().contains(&"start a passing restored".to_owned()));
     assert_eq!(agent.local.check(&"_service_maintenance:web".into()).unwrap().check.notes, "fix");
     agent.local.apply_check_update(CheckUpdate { id: "a".into(), status: HealthStatus::Passing, output: "was fine".into() });

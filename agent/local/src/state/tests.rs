@@ -176,6 +176,23 @@ async fn a_check_registered_again_keeps_its_state() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn checks_from_files_follow_the_tags_of_their_service() {
+    let (mut state, now) = (state(), lictor_net::clock::now());
+    let file = Origin::File { path: "a.hcl".into(), line: 1 };
+    state.add_service(&ServiceDefinition { checks: vec![ttl("in", "")], origin: file.clone(), ..web(80) }, false);
+    state.add_check(&CheckDefinition { origin: file.clone(), ..ttl("in", "web") }, None, now);
+    state.add_check(&CheckDefinition { origin: file.clone(), ..ttl("alone", "web") }, None, now);
+    state.add_check(&ttl("api", "web"), None, now);
+    pushed(&mut state);
+    let kinds: Vec<&str> = ["in", "alone", "api"].map(|id| state.checks()[id].local.check.kind.as_str()).to_vec();
+    assert_eq!(kinds, ["ttl", "", "ttl"]);
+    state.add_service(&ServiceDefinition { tags: vec!["t".into()], origin: file, ..web(80) }, false);
+    let tags: Vec<usize> = ["in", "alone", "api"].map(|id| state.checks()[id].local.check.service_tags.len()).to_vec();
+    assert_eq!(tags, [1, 1, 0]);
+    assert_eq!(pushed(&mut state), ["web:80[alone=critical,in=critical]"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn restored_states_age_until_the_first_result() {
     let (mut state, now) = (state(), lictor_net::clock::now());
     let restored = Restored { status: HealthStatus::Passing, output: "was fine".into(), age: 5 * S };
