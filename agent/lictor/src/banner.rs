@@ -4,7 +4,7 @@ use lictor_config::RuntimeConfig;
 use std::fmt::Display;
 
 /// The banner: who, where, what is listened on.
-pub fn text(config: &RuntimeConfig, node_id: &str, version: &str) -> String {
+pub(crate) fn text(config: &RuntimeConfig, node_id: &str, version: &str) -> String {
     let mode = match (config.dev, config.server) {
         (true, _) => "server, in memory",
         (false, true) => "server",

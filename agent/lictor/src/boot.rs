@@ -18,7 +18,7 @@ use lictor_http::HttpServer;
 use lictor_local::PauseGuard;
 use lictor_net::Shutdown;
 use lictor_raft::RaftNode;
-use lictor_rpc::{Cluster, Node};
+use lictor_rpc::{Cluster, EventLog, Node};
 use lictor_server::{Server, ServerSettings};
 use rand::{Rng, SeedableRng};
 use rand::rngs::StdRng;
@@ -37,7 +37,7 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 const METRICS_TICK: Duration = Duration::from_secs(1);
 
 /// `lictor agent`: runs until a signal, the API or a fault ends it.
-pub async fn run(arguments: Vec<String>, terminal: &mut Terminal) -> ExitCode {
+pub(crate) async fn run(arguments: Vec<String>, terminal: &mut Terminal) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => return fail(terminal, &error),
@@ -156,6 +156,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         reloader: Arc::clone(&reloader),
         raft: Some(Arc::clone(&raft)),
         members: members.subscribe(),
+        events: EventLog::default(),
         leaving: leave,
     });
     let doors = open_doors(&config, &cluster, &node, &shutdown, chance.next_u64()).await;

@@ -5,37 +5,37 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// What the description is made from.
-pub struct Facts<'a> {
+pub(crate) struct Facts<'a> {
     /// Datacenter.
-    pub datacenter: &'a str,
+    pub(crate) datacenter: &'a str,
     /// Node name.
-    pub node_name: &'a str,
+    pub(crate) node_name: &'a str,
     /// Node id.
-    pub node_id: &'a str,
+    pub(crate) node_id: &'a str,
     /// Whether this is a server agent.
-    pub server: bool,
+    pub(crate) server: bool,
     /// Version of the program.
-    pub version: &'a str,
+    pub(crate) version: &'a str,
     /// Node metadata.
-    pub meta: &'a BTreeMap<String, String>,
+    pub(crate) meta: &'a BTreeMap<String, String>,
     /// The agent's own member.
-    pub member: &'a Member,
+    pub(crate) member: &'a Member,
     /// Effective options, secrets hidden.
-    pub options: Value,
+    pub(crate) options: Value,
     /// Number of services, checks, checks with a probe, TTL checks.
-    pub counts: [usize; 4],
+    pub(crate) counts: [usize; 4],
     /// Figures of raft by their names.
-    pub raft: BTreeMap<String, String>,
+    pub(crate) raft: BTreeMap<String, String>,
     /// Address of the raft leader, or empty.
-    pub leader: &'a str,
+    pub(crate) leader: &'a str,
     /// Whether this agent leads.
-    pub is_leader: bool,
+    pub(crate) is_leader: bool,
     /// Number of members of the LAN pool.
-    pub members: usize,
+    pub(crate) members: usize,
 }
 
 /// Builds the object.
-pub fn describe(facts: &Facts<'_>) -> Value {
+pub(crate) fn describe(facts: &Facts<'_>) -> Value {
     let mut description = Map::new();
     description.insert(
         "Config".to_owned(),

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 
 /// The view. The local state needs the scheduler and the scheduler needs the view, so the local state is put in once it is there.
-pub struct LocalView {
+pub(crate) struct LocalView {
     node: NodeName,
     local: OnceLock<LocalHandle>,
     cluster: Arc<dyn Cluster>,
@@ -19,12 +19,12 @@ pub struct LocalView {
 
 impl LocalView {
     /// A view that sees nothing of this node until [`LocalView::attach`].
-    pub fn new(node: NodeName, cluster: Arc<dyn Cluster>) -> Arc<Self> {
+    pub(crate) fn new(node: NodeName, cluster: Arc<dyn Cluster>) -> Arc<Self> {
         Arc::new(Self { node, local: OnceLock::new(), cluster, still: watch::Sender::new(0) })
     }
 
     /// Puts the local state in. Once.
-    pub fn attach(&self, local: LocalHandle) {
+    pub(crate) fn attach(&self, local: LocalHandle) {
         let _ = self.local.set(local);
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use std::fs;
 
 /// The object of `/v1/agent/host`. What the system does not tell is absent.
-pub fn describe() -> Value {
+pub(crate) fn describe() -> Value {
     json!({
         "Memory": memory(),
         "CPU": processors(),

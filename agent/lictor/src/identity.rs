@@ -9,7 +9,7 @@ use uuid::Uuid;
 const FILE: &str = "node-id";
 
 /// The id in effect. A given one is remembered; without a data directory a made one lives as long as the process.
-pub fn node_id(given: &str, data_dir: Option<&Path>) -> Result<String> {
+pub(crate) fn node_id(given: &str, data_dir: Option<&Path>) -> Result<String> {
     let Some(data_dir) = data_dir else {
         return if given.is_empty() { Ok(Uuid::new_v4().to_string()) } else { parse(given) };
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// The pool: a member's name and port differ between the LAN and the WAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pool {
+pub(crate) enum Pool {
     /// Agents of this datacenter.
     Lan,
     /// Servers of all datacenters.
@@ -15,7 +15,7 @@ pub enum Pool {
 }
 
 /// This agent as a member of a pool.
-pub fn own(config: &RuntimeConfig, node_id: &str, version: &str, pool: Pool) -> Member {
+pub(crate) fn own(config: &RuntimeConfig, node_id: &str, version: &str, pool: Pool) -> Member {
     let mut tags = BTreeMap::new();
     let mut tag = |name: &str, value: String| {
         tags.insert(name.to_owned(), value);

@@ -11,7 +11,7 @@ use lictor_config::RuntimeConfig;
 use lictor_local::LocalHandle;
 use lictor_raft::RaftNode;
 use lictor_rpc::node::{LocalCheck, LocalService, RegisterOptions};
-use lictor_rpc::{Node, NodeError};
+use lictor_rpc::{EventLog, Node, NodeError, UserEvent};
 use lictor_types::report::{ReloadReport, SourceStatus};
 use lictor_types::{CheckDefinition, CheckId, CheckRun, HealthStatus, Member, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
@@ -24,25 +24,27 @@ use tokio::sync::watch;
 const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 
 /// The agent of this process.
-pub struct LocalNode {
+pub(crate) struct LocalNode {
     /// The configuration it was started with.
-    pub config: Arc<RuntimeConfig>,
+    pub(crate) config: Arc<RuntimeConfig>,
     /// Its id.
-    pub node_id: String,
+    pub(crate) node_id: String,
     /// The rules.
-    pub acl: Acl,
+    pub(crate) acl: Acl,
     /// Its services and checks.
-    pub local: LocalHandle,
+    pub(crate) local: LocalHandle,
     /// What runs the checks.
-    pub scheduler: Scheduler,
+    pub(crate) scheduler: Scheduler,
     /// Reads the configuration anew.
-    pub reloader: Arc<Reloader>,
+    pub(crate) reloader: Arc<Reloader>,
     /// Its part in raft; `None` on client agents.
-    pub raft: Option<Arc<RaftNode>>,
+    pub(crate) raft: Option<Arc<RaftNode>>,
     /// Members of the LAN pool.
-    pub members: watch::Receiver<Vec<Member>>,
+    pub(crate) members: watch::Receiver<Vec<Member>>,
+    /// User events received.
+    pub(crate) events: EventLog,
     /// Told when the agent shall leave and end.
-    pub leaving: watch::Sender<bool>,
+    pub(crate) leaving: watch::Sender<bool>,
 }
 
 impl LocalNode {
@@ -270,6 +272,23 @@ impl Node for LocalNode {
         self.write_agent(token)?;
         self.leaving.send_replace(true);
         Ok(())
+    }
+
+    async fn fire_event(&self, event: UserEvent, token: &Token) -> Result<(), NodeError> {
+        self.allow(token, Permission::write(Resource::Event(&event.name)))?;
+        // The only member is this one: what it sends it receives.
+        self.events.receive(event, &self.config.node_name, &self.local.services());
+        Ok(())
+    }
+
+    async fn events(&self, name: &str, index: Option<u64>, token: &Token) -> Result<(u64, Vec<Arc<UserEvent>>), NodeError> {
+        let acl = self.acl.resolve(token);
+        let (index, mut events) = match index {
+            Some(index) => self.events.list_after(name, index).await,
+            None => self.events.list(name),
+        };
+        events.retain(|event| acl.allows(Permission::read(Resource::Event(&event.name))));
+        Ok((index, events))
     }
 }
 

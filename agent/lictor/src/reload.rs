@@ -17,25 +17,25 @@ use tokio::sync::Mutex;
 const SECRET_WORDS: [&str; 4] = ["encrypt", "token", "secret", "key"];
 
 /// What a reload changes in the running agent.
-pub struct Targets {
+pub(crate) struct Targets {
     /// The agent's services and checks.
-    pub local: LocalHandle,
+    pub(crate) local: LocalHandle,
     /// DNS, when it is on.
-    pub dns: Option<DnsServer>,
+    pub(crate) dns: Option<DnsServer>,
     /// The log.
-    pub logs: LogHandle,
+    pub(crate) logs: LogHandle,
     /// Id of this node, for its row in the catalog.
-    pub node_id: String,
+    pub(crate) node_id: String,
     /// The plugins.
     #[cfg(feature = "plugins")]
-    pub plugins: Arc<lictor_plugins::PluginHost>,
+    pub(crate) plugins: Arc<lictor_plugins::PluginHost>,
     /// Seed of the plugins' random numbers.
     #[cfg(feature = "plugins")]
-    pub plugin_seed: [u8; 32],
+    pub(crate) plugin_seed: [u8; 32],
 }
 
 /// Reads the configuration and applies it; one reload at a time.
-pub struct Reloader {
+pub(crate) struct Reloader {
     sources: Sources,
     walk: Mutex<Walk>,
     targets: OnceLock<Targets>,
@@ -49,13 +49,13 @@ struct Walk {
 
 impl Reloader {
     /// A reloader whose last load is `running`. It applies nothing before [`Reloader::begin`].
-    pub fn new(sources: Sources, loader: Loader, running: Loaded) -> Arc<Self> {
+    pub(crate) fn new(sources: Sources, loader: Loader, running: Loaded) -> Arc<Self> {
         let walk = Mutex::new(Walk { loader: Some(loader), running });
         Arc::new(Self { sources, walk, targets: OnceLock::new() })
     }
 
     /// Applies the definitions of the first load.
-    pub async fn begin(&self, targets: Targets) -> ReloadReport {
+    pub(crate) async fn begin(&self, targets: Targets) -> ReloadReport {
         let walk = self.walk.lock().await;
         let targets = self.targets.get_or_init(|| targets);
         let diff = ConfigDiff::first(&walk.running);
@@ -65,7 +65,7 @@ impl Reloader {
     }
 
     /// Reads everything anew and applies what changed.
-    pub async fn reload(&self) -> ReloadReport {
+    pub(crate) async fn reload(&self) -> ReloadReport {
         let mut walk = self.walk.lock().await;
         let Some(targets) = self.targets.get() else { return ReloadReport::default() };
         let Some(mut loader) = walk.loader.take() else { return failed("the last reload did not end; restart the agent") };
@@ -93,7 +93,7 @@ impl Reloader {
     }
 
     /// What a reload would do if these were the configuration's paths.
-    pub async fn plan(&self, paths: &[String]) -> Result<ReloadReport, String> {
+    pub(crate) async fn plan(&self, paths: &[String]) -> Result<ReloadReport, String> {
         if paths.is_empty() {
             return Err("give at least one path".to_owned());
         }
@@ -112,12 +112,12 @@ impl Reloader {
     }
 
     /// Every source with its state.
-    pub async fn sources(&self) -> Vec<SourceStatus> {
+    pub(crate) async fn sources(&self) -> Vec<SourceStatus> {
         self.walk.lock().await.running.sources.clone()
     }
 
     /// Every option with the value in effect; secrets hidden.
-    pub async fn options(&self) -> Value {
+    pub(crate) async fn options(&self) -> Value {
         let walk = self.walk.lock().await;
         let shown = walk.running.config.options.iter().map(|(name, value)| {
             let secret = SECRET_WORDS.iter().any(|word| name.contains(word)) && !matches!(value, Value::Null | Value::Bool(_));

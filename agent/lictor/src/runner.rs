@@ -5,13 +5,13 @@ use lictor_local::{Initial, Runner};
 use lictor_types::{CheckDefinition, CheckId};
 
 /// Runs the checks of the local state.
-pub struct ScheduledRunner {
+pub(crate) struct ScheduledRunner {
     scheduler: Scheduler,
 }
 
 impl ScheduledRunner {
     /// A runner over a scheduler.
-    pub fn new(scheduler: Scheduler) -> Self {
+    pub(crate) fn new(scheduler: Scheduler) -> Self {
         Self { scheduler }
     }
 }

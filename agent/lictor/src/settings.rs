@@ -8,7 +8,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 /// Settings of the HTTP front door.
-pub fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> {
+pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> {
     let defaults = lictor_http::HttpSettings::default();
     let mut listeners = Vec::new();
     for address in &config.listeners.http {
@@ -54,7 +54,7 @@ fn unix_socket(config: &RuntimeConfig, path: &Path) -> Result<lictor_http::UnixS
 }
 
 /// Settings of DNS.
-pub fn dns(config: &RuntimeConfig) -> Result<lictor_dns::DnsSettings> {
+pub(crate) fn dns(config: &RuntimeConfig) -> Result<lictor_dns::DnsSettings> {
     let dns = &config.dns;
     let mut recursors = Vec::new();
     for recursor in &dns.recursors {
@@ -91,7 +91,7 @@ pub fn dns(config: &RuntimeConfig) -> Result<lictor_dns::DnsSettings> {
 }
 
 /// Settings of raft.
-pub fn raft(config: &RuntimeConfig, node_id: &str) -> lictor_raft::RaftSettings {
+pub(crate) fn raft(config: &RuntimeConfig, node_id: &str) -> lictor_raft::RaftSettings {
     lictor_raft::RaftSettings {
         data_dir: config.data_dir.clone().filter(|_| !config.dev),
         node_id: lictor_raft::RaftSettings::id_of(node_id),
@@ -103,12 +103,12 @@ pub fn raft(config: &RuntimeConfig, node_id: &str) -> lictor_raft::RaftSettings 
 }
 
 /// Address under which other servers reach this one.
-pub fn server_address(config: &RuntimeConfig) -> SocketAddr {
+pub(crate) fn server_address(config: &RuntimeConfig) -> SocketAddr {
     SocketAddr::new(config.network.advertise_addr, config.listeners.server.port())
 }
 
 /// This node's row in the catalog.
-pub fn node(config: &RuntimeConfig, node_id: &str) -> Node {
+pub(crate) fn node(config: &RuntimeConfig, node_id: &str) -> Node {
     let mut meta = config.node_meta.clone();
     // Consul's clients look for it; there is one segment, the unnamed one.
     meta.entry("consul-network-segment".to_owned()).or_default();
@@ -124,7 +124,7 @@ pub fn node(config: &RuntimeConfig, node_id: &str) -> Node {
 }
 
 /// Settings of the agent's own services and checks.
-pub fn local(config: &RuntimeConfig, node: Node, seed: u64) -> lictor_local::LocalSettings {
+pub(crate) fn local(config: &RuntimeConfig, node: Node, seed: u64) -> lictor_local::LocalSettings {
     lictor_local::LocalSettings {
         data_dir: config.data_dir.clone().filter(|_| !config.dev),
         check_update_interval: config.checks.update_interval,
@@ -139,7 +139,7 @@ pub fn local(config: &RuntimeConfig, node: Node, seed: u64) -> lictor_local::Loc
 }
 
 /// Settings of the checks.
-pub fn checks(config: &RuntimeConfig) -> lictor_checks::Settings {
+pub(crate) fn checks(config: &RuntimeConfig) -> lictor_checks::Settings {
     let mut settings =
         lictor_checks::Settings { output_size_max: config.checks.output_max_size, ..lictor_checks::Settings::default() };
     if let Some(socket) = std::env::var("DOCKER_HOST").ok().and_then(|host| lictor_checks::settings::docker_socket(&host)) {
@@ -149,7 +149,7 @@ pub fn checks(config: &RuntimeConfig) -> lictor_checks::Settings {
 }
 
 /// Settings of the log.
-pub fn logs(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::LogSettings> {
+pub(crate) fn logs(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::LogSettings> {
     let log = &config.log;
     let file = log.file.as_ref().map(|path| lictor_telemetry::logs::FileSettings {
         path: path.clone(),
@@ -166,14 +166,14 @@ pub fn logs(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::LogSetting
 }
 
 /// The level of the log.
-pub fn level(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::Level> {
+pub(crate) fn level(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::Level> {
     let word = &config.log.level;
     lictor_telemetry::logs::Level::parse(word).with_context(|| format!("Invalid log level: {word:?}; use trace, debug, info, warn or err"))
 }
 
 /// Settings of the plugins.
 #[cfg(feature = "plugins")]
-pub fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins::PluginSettings {
+pub(crate) fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins::PluginSettings {
     let defaults = lictor_plugins::Limits::default();
     let block = |entry: &lictor_config::runtime::PluginEntry| lictor_plugins::PluginBlock {
         name: entry.name.clone(),

@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// Read the configuration anew (SIGHUP).
     Reload,
     /// End; by Ctrl-C (SIGINT).
@@ -15,7 +15,7 @@ pub enum Asked {
 }
 
 /// The signals the agent listens to, from the moment this is made: none that comes while it starts is lost.
-pub struct Signals {
+pub(crate) struct Signals {
     hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
@@ -23,7 +23,7 @@ pub struct Signals {
 
 impl Signals {
     /// Begins to listen.
-    pub fn listen() -> Result<Self> {
+    pub(crate) fn listen() -> Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen to signals");
         Ok(Self {
             hangup: listen(SignalKind::hangup())?,
@@ -33,7 +33,7 @@ impl Signals {
     }
 
     /// The next signal.
-    pub async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.hangup.recv() => Asked::Reload,
             _ = self.interrupt.recv() => Asked::Interrupt,
@@ -42,7 +42,7 @@ impl Signals {
     }
 
     /// The next signal that ends the agent; others are passed over.
-    pub async fn end(&mut self) -> Asked {
+    pub(crate) async fn end(&mut self) -> Asked {
         loop {
             match self.next().await {
                 Asked::Reload => {}
