@@ -127,3 +127,18 @@ pub(crate) fn later() -> lictor_net::clock::Instant {
 pub(crate) fn soon() -> lictor_net::clock::Instant {
     lictor_net::clock::now() + std::time::Duration::from_millis(100)
 }
+
+/// Runs with ever later deadlines until the outcome is good: a busy machine may be too slow for the first.
+pub(crate) async fn patiently<F: Future<Output = Outcome>>(
+    run: impl Fn(lictor_net::clock::Instant) -> F,
+    good: impl Fn(&Outcome) -> bool,
+) -> Outcome {
+    let mut outcome = found(HealthStatus::Passing);
+    for ms in [200, 1_000, 5_000, 20_000] {
+        outcome = run(lictor_net::clock::now() + std::time::Duration::from_millis(ms)).await;
+        if good(&outcome) {
+            return outcome;
+        }
+    }
+    panic!("never good: {outcome:?}")
+}
