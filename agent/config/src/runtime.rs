@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Everything the agent needs to know. Addresses are resolved, durations are durations.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct RuntimeConfig {
     /// `-dev`: all in memory.
     pub dev: bool,
@@ -80,6 +80,21 @@ pub struct RuntimeConfig {
     pub auto_reload_config: bool,
     /// Every option with the value in effect, by key; durations in nanoseconds. What the files define is not here.
     pub options: BTreeMap<&'static str, Value>,
+}
+
+impl std::fmt::Debug for RuntimeConfig {
+    /// Only what is no secret: `options` may hold keys and tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuntimeConfig")
+            .field("dev", &self.dev)
+            .field("server", &self.server)
+            .field("node_name", &self.node_name)
+            .field("datacenter", &self.datacenter)
+            .field("data_dir", &self.data_dir)
+            .field("network", &self.network)
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Addresses of this node in the cluster.
