@@ -44,12 +44,8 @@ fn a_taken_port_is_named() {
 #[test]
 fn a_second_agent_on_the_same_data_is_refused() {
     let agent = Plan::durable().start();
-    let mut second = Agent::prepare(Plan::dev());
     let data = format!("-data-dir={}", agent.data_dir().display());
-    second = {
-        drop(second);
-        Agent::prepare(Plan::durable().argument(&data))
-    };
+    let mut second = Agent::prepare(Plan::durable().argument(&data));
     second.spawn();
     assert!(!second.wait_end().success());
     assert!(second.log().contains(&agent.data_dir().display().to_string()), "{}", second.log());
@@ -58,10 +54,10 @@ fn a_second_agent_on_the_same_data_is_refused() {
 
 #[test]
 fn an_unusable_data_dir_is_named() {
-    let mut agent = Agent::prepare(Plan::dev());
-    let file = agent.folder().join("a-file");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
     std::fs::write(&file, "").unwrap();
-    agent = Agent::prepare(Plan::durable().argument(&format!("-data-dir={}/data", file.display())));
+    let mut agent = Agent::prepare(Plan::durable().argument(&format!("-data-dir={}/data", file.display())));
     agent.spawn();
     assert!(!agent.wait_end().success());
     assert!(agent.log().contains("a-file"), "{}", agent.log());
