@@ -162,7 +162,7 @@ impl Loader {
             settings.add(setting, &flags);
         }
         for candidate in candidates {
-            let Some(fragment) = &candidate.settings else { continue };
+            let Some(fragment) = candidate.settings.as_ref().filter(|fragment| !fragment.settings.is_empty()) else { continue };
             let file: Arc<str> = Arc::from(candidate.source.path.display().to_string());
             for setting in &fragment.settings {
                 settings.add(setting, &file);
