@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use std::io::Write;
 use std::sync::Arc;
 use tokio::sync::broadcast;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,6 +22,10 @@ use tracing_subscriber::{Registry, reload};
 
 /// Lines a slow reader of [`LogHandle::follow`] may lag behind before it loses some.
 const FOLLOW_LINES_MAX: usize = 512;
+
+/// Crates whose steps are told at trace level only; below that, what they warn of.
+const ENGINES: &[&str] =
+    &["openraft", "fjall", "lsm_tree", "wasmtime", "cranelift", "regalloc2", "hickory_proto", "hickory_server", "h2", "hyper"];
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,13 +56,20 @@ impl Level {
         })
     }
 
-    fn filter(self) -> LevelFilter {
-        match self {
+    fn filter(self) -> Targets {
+        let level = match self {
             Self::Trace => LevelFilter::TRACE,
             Self::Debug => LevelFilter::DEBUG,
             Self::Info => LevelFilter::INFO,
             Self::Warn => LevelFilter::WARN,
             Self::Err => LevelFilter::ERROR,
+        };
+        let all = Targets::new().with_default(level);
+        // What engines tell of their own steps is for those who mend engines; with all of it written, nothing else is seen.
+        if self == Self::Trace {
+            all
+        } else {
+            ENGINES.iter().fold(all, |all, engine| all.with_target(*engine, level.min(LevelFilter::WARN)))
         }
     }
 }
@@ -99,7 +110,7 @@ impl std::error::Error for LogError {}
 /// What one holds to change the log while the agent runs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LogHandle {
-    level: reload::Handle<LevelFilter, Registry>,
+    level: reload::Handle<Targets, Registry>,
     lines: broadcast::Sender<Arc<str>>,
 }
 
@@ -174,6 +185,21 @@ impl<'a> MakeWriter<'a> for Tee {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn engines_are_quiet_below_trace() {
+        use tracing::Level as Severity;
+        for (level, target, severity, expect) in [
+            (Level::Info, "openraft::core", Severity::INFO, false),
+            (Level::Debug, "openraft::core", Severity::DEBUG, false),
+            (Level::Debug, "openraft::core", Severity::WARN, true),
+            (Level::Err, "openraft::core", Severity::WARN, false),
+            (Level::Trace, "openraft::core", Severity::TRACE, true),
+            (Level::Debug, "lictor_raft::node", Severity::DEBUG, true),
+        ] {
+            assert_eq!(level.filter().would_enable(target, &severity), expect, "{level:?} {target} {severity}");
+        }
+    }
 
     #[test]
     fn levels_have_consuls_words() {

@@ -38,7 +38,7 @@ pub(crate) fn http(body: Bytes) -> Result<u16> {
     receiver.recv().context("the bare loop starts")
 }
 
-/// Sends every datagram back, for as long as the process runs; its port.
+/// Sends every question back as its own empty answer, for as long as the process runs; its port.
 pub(crate) fn udp() -> Result<u16> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     let port = socket.local_addr()?.port();
@@ -47,6 +47,10 @@ pub(crate) fn udp() -> Result<u16> {
         let mut buffer = [0_u8; 4096];
         loop {
             let (length, from) = socket.recv_from(&mut buffer)?;
+            // An answer, however empty.
+            if let Some(flags) = buffer.get_mut(2) {
+                *flags |= 0x80;
+            }
             socket.send_to(buffer.get(..length).unwrap_or_default(), from)?;
         }
     });

@@ -8,6 +8,7 @@ mod watchers;
 
 use crate::subject::Program;
 use anyhow::Result;
+use std::path::Path;
 
 /// One thing to measure.
 pub(crate) struct Case {
@@ -21,6 +22,8 @@ pub(crate) struct Case {
     pub(crate) run: fn(&Program, f64) -> Result<Vec<f64>>,
     /// The same from a bare loop.
     pub(crate) limit: Option<fn(f64) -> Result<f64>>,
+    /// The same from etcd.
+    pub(crate) etcd: Option<fn(&Path, f64) -> Result<f64>>,
 }
 
 impl Case {
@@ -31,11 +34,11 @@ impl Case {
 }
 
 const fn rate(name: &'static str, run: fn(&Program, f64) -> Result<Vec<f64>>, limit: Option<fn(f64) -> Result<f64>>) -> Case {
-    Case { name, unit: "per second", more_is_better: true, run, limit }
+    Case { name, unit: "per second", more_is_better: true, run, limit, etcd: None }
 }
 
 const fn cost(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> Result<Vec<f64>>) -> Case {
-    Case { name, unit, more_is_better: false, run, limit: None }
+    Case { name, unit, more_is_better: false, run, limit: None, etcd: None }
 }
 
 /// All cases, in the order they are run.
@@ -43,13 +46,13 @@ pub(crate) const ALL: &[Case] = &[
     rate("kv-get", api::kv_get, Some(api::kv_get_limit)),
     rate("kv-get-stale", api::kv_get_stale, None),
     cost("kv-get-cpu", "us/request", api::kv_get_cpu),
-    rate("kv-put-64", api::kv_put_64, None),
-    rate("kv-put-1", api::kv_put_1, None),
+    Case { etcd: Some(api::etcd_put_64), ..rate("kv-put-64", api::kv_put_64, None) },
+    Case { etcd: Some(api::etcd_put_1), ..rate("kv-put-1", api::kv_put_1, None) },
     rate("register-agent", api::register_agent, None),
     rate("register-catalog", api::register_catalog, None),
-    rate("health-10", api::health_10, None),
-    rate("health-100", api::health_100, None),
-    rate("health-1000", api::health_1000, None),
+    rate("health-10", api::health_10, Some(api::health_10_limit)),
+    rate("health-100", api::health_100, Some(api::health_100_limit)),
+    rate("health-1000", api::health_1000, Some(api::health_1000_limit)),
     rate("services-1000", api::services_1000, None),
     rate("dns-a-3", dns::a_3, Some(dns::limit)),
     rate("dns-srv-3", dns::srv_3, None),

@@ -1,13 +1,63 @@
-//! Closed-loop load: so many connections, each with one request under way.
+//! Load: wrk and dnsperf where they are installed and fit, else closed loops of our own (so many connections, each with one request
+//! under way).
 
 use anyhow::{Context, Result, bail};
+use std::io::Write;
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
+
+/// Whether a program is there to be run.
+fn has(program: &str) -> bool {
+    Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// The number that follows a label in the output of a generator.
+fn figure(text: &str, label: &str) -> Result<f64> {
+    let line =
+        text.lines().find_map(|line| line.trim().strip_prefix(label)).with_context(|| format!("no {label:?} in:\n{text}"))?;
+    line.split_whitespace().next().context("no figure")?.parse().context("no figure")
+}
+
+/// Answers per second of one GET over and over: by wrk, or a closed loop of our own where there is none.
+pub(crate) fn gets(port: u16, path: &'static str, connections: usize, seconds: f64) -> Result<f64> {
+    if !has("wrk") {
+        return http(port, connections, seconds, move |_| get(path));
+    }
+    let output = Command::new("wrk")
+        .args(["-t1", &format!("-c{connections}"), &format!("-d{}s", seconds.ceil().max(1.0))])
+        .arg(format!("http://127.0.0.1:{port}{path}"))
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || text.contains("Non-2xx") || text.contains("Socket errors") {
+        bail!("wrk: {text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    figure(&text, "Requests/sec:")
+}
+
+/// Answers per second of one DNS question (name and type) over and over: by dnsperf, or a closed loop with the question's bytes.
+pub(crate) fn questions(port: u16, name: &str, kind: &str, bytes: Vec<u8>, clients: usize, seconds: f64) -> Result<f64> {
+    if !has("dnsperf") {
+        return dns(port, clients, seconds, bytes);
+    }
+    let mut data = tempfile::NamedTempFile::new()?;
+    writeln!(data, "{name} {kind}")?;
+    let output = Command::new("dnsperf")
+        .args(["-s", "127.0.0.1", "-p", &port.to_string(), "-T", "1", "-c", "4", "-q", &clients.to_string()])
+        .args(["-l", &seconds.ceil().max(1.0).to_string(), "-d"])
+        .arg(data.path())
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        bail!("dnsperf: {text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+    figure(&text, "Queries per second:")
+}
 
 /// Answers per second of HTTP requests that `request` makes from a running number.
 pub(crate) fn http<F>(port: u16, connections: usize, seconds: f64, request: F) -> Result<f64>

@@ -4,7 +4,7 @@
 //! Never: asserts a time (the machine may be busy); a figure is printed, a ratio of medians of one run is what counts.
 //!
 //! ```text
-//! cargo run --release -p lictor-bench -- --bin target/release/lictor [--reference PATH] [--only kv,dns] [--rounds 3]
+//! cargo run --release -p lictor-bench -- --bin target/release/lictor [--reference PATH] [--etcd PATH] [--only kv,dns] [--rounds 3]
 //! ```
 
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@
 
 mod bare;
 mod cases;
+mod etcd;
 mod load;
 mod measure;
 mod subject;
@@ -26,9 +27,12 @@ struct Options {
     /// The agent under test.
     #[arg(long)]
     bin: PathBuf,
-    /// Another agent with the same command line, measured in the same run.
+    /// Another agent with the same command line, measured in the same run. It is told to reload where files change.
     #[arg(long)]
     reference: Option<PathBuf>,
+    /// An etcd, measured in the cases that write keys.
+    #[arg(long)]
+    etcd: Option<PathBuf>,
     /// Only cases whose name begins with one of these words.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -42,9 +46,9 @@ struct Options {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let mut subjects = vec![subject::Program::new("lictor", &options.bin)];
+    let mut subjects = vec![subject::Program::new("lictor", &options.bin, false)];
     if let Some(reference) = &options.reference {
-        subjects.push(subject::Program::new("reference", reference));
+        subjects.push(subject::Program::new("reference", reference, true));
     }
     measure::pin_to(measure::LOAD_CORE)?;
     println!("{:<26} {:<11} {:>14} {:>12} {:>9}", "case", "subject", "median", "unit", "ratio");
@@ -62,6 +66,13 @@ fn main() -> Result<()> {
             let ratio = first.map_or(String::new(), |base: f64| format!("{:.2}x", case.ratio(base, median)));
             println!("{:<26} {:<11} {:>14.2} {:>12} {:>9}", case.name, program.name, median, case.unit, ratio);
             first.get_or_insert(median);
+        }
+        if let (Some(run), Some(etcd)) = (case.etcd, &options.etcd) {
+            let mut values = (0..options.rounds).map(|_| run(etcd, options.seconds)).collect::<Result<Vec<_>>>()?;
+            if let Some(median) = measure::median(&mut values) {
+                let ratio = first.map_or(String::new(), |base: f64| format!("{:.2}x", case.ratio(base, median)));
+                println!("{:<26} {:<11} {:>14.2} {:>12} {:>9}", case.name, "etcd", median, case.unit, ratio);
+            }
         }
         if let Some(limit) = case.limit {
             let value = limit(options.seconds)?;

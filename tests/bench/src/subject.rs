@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Program {
     /// Name in the table.
     pub(crate) name: &'static str,
+    /// Whether it must be told that its files changed.
+    pub(crate) needs_reload: bool,
     path: PathBuf,
 }
 
 impl Program {
-    pub(crate) fn new(name: &'static str, path: &Path) -> Self {
-        Self { name, path: path.to_path_buf() }
+    pub(crate) fn new(name: &'static str, path: &Path, needs_reload: bool) -> Self {
+        Self { name, needs_reload, path: path.to_path_buf() }
     }
 
     /// Starts a server with a data directory (or in memory), with this configuration as JSON, and waits until it leads.

@@ -1,9 +1,10 @@
 //! Requests per second of the HTTP API.
 
 use crate::subject::{Program, Running};
-use crate::{bare, load, measure};
+use crate::{bare, etcd, load, measure};
 use anyhow::Result;
 use bytes::Bytes;
+use std::path::Path;
 
 const CONNECTIONS: usize = 32;
 const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -13,7 +14,7 @@ fn server() -> &'static str {
 }
 
 fn reads(agent: &Running, path: &'static str, seconds: f64) -> Result<Vec<f64>> {
-    Ok(vec![load::http(agent.ports.http, CONNECTIONS, seconds, move |_| load::get(path))?])
+    Ok(vec![load::gets(agent.ports.http, path, CONNECTIONS, seconds)?])
 }
 
 pub(crate) fn kv_get(program: &Program, seconds: f64) -> Result<Vec<f64>> {
@@ -32,7 +33,7 @@ pub(crate) fn kv_get_cpu(program: &Program, seconds: f64) -> Result<Vec<f64>> {
     let agent = program.start(true, server())?;
     agent.must("PUT", "/v1/kv/bench/key", VALUE)?;
     let before = measure::cpu_ms(agent.pid())?;
-    let rate = load::http(agent.ports.http, CONNECTIONS, seconds, |_| load::get("/v1/kv/bench/key"))?;
+    let rate = load::gets(agent.ports.http, "/v1/kv/bench/key", CONNECTIONS, seconds)?;
     let used = measure::cpu_ms(agent.pid())? - before;
     Ok(vec![used * 1000.0 / (rate * seconds)])
 }
@@ -42,7 +43,7 @@ pub(crate) fn kv_get_limit(seconds: f64) -> Result<f64> {
         "[{{\"LockIndex\":0,\"Key\":\"bench/key\",\"Flags\":0,\"Value\":\"{VALUE}\",\"CreateIndex\":1,\"ModifyIndex\":1}}]"
     );
     let port = bare::http(Bytes::from(body))?;
-    load::http(port, CONNECTIONS, seconds, |_| load::get("/"))
+    load::gets(port, "/", CONNECTIONS, seconds)
 }
 
 fn puts(program: &Program, connections: usize, seconds: f64) -> Result<Vec<f64>> {
@@ -56,6 +57,14 @@ pub(crate) fn kv_put_64(program: &Program, seconds: f64) -> Result<Vec<f64>> {
 
 pub(crate) fn kv_put_1(program: &Program, seconds: f64) -> Result<Vec<f64>> {
     puts(program, 1, seconds)
+}
+
+pub(crate) fn etcd_put_64(etcd: &Path, seconds: f64) -> Result<f64> {
+    etcd::puts(etcd, 64, seconds, VALUE)
+}
+
+pub(crate) fn etcd_put_1(etcd: &Path, seconds: f64) -> Result<f64> {
+    etcd::puts(etcd, 1, seconds, VALUE)
 }
 
 pub(crate) fn register_agent(program: &Program, seconds: f64) -> Result<Vec<f64>> {
@@ -83,6 +92,24 @@ fn health(program: &Program, instances: u64, seconds: f64) -> Result<Vec<f64>> {
         agent.must("PUT", "/v1/catalog/register", &instance("web", n))?;
     }
     reads(&agent, "/v1/health/service/web", seconds)
+}
+
+/// A body of about the length that so many instances have.
+fn health_limit(instances: usize, seconds: f64) -> Result<f64> {
+    let port = bare::http(Bytes::from(vec![b'x'; 940 * instances]))?;
+    load::gets(port, "/", CONNECTIONS, seconds)
+}
+
+pub(crate) fn health_10_limit(seconds: f64) -> Result<f64> {
+    health_limit(10, seconds)
+}
+
+pub(crate) fn health_100_limit(seconds: f64) -> Result<f64> {
+    health_limit(100, seconds)
+}
+
+pub(crate) fn health_1000_limit(seconds: f64) -> Result<f64> {
+    health_limit(1000, seconds)
 }
 
 pub(crate) fn health_10(program: &Program, seconds: f64) -> Result<Vec<f64>> {

@@ -9,11 +9,12 @@ use hickory_proto::rr::{Name, RecordType};
 use std::str::FromStr;
 
 const CLIENTS: usize = 64;
+const NAME: &str = "web.service.consul.";
 
 fn question(kind: RecordType) -> Result<Vec<u8>> {
     let mut message = Message::new(1, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(Name::from_str("web.service.consul.")?, kind));
+    message.add_query(Query::query(Name::from_str(NAME)?, kind));
     Ok(message.to_vec()?)
 }
 
@@ -22,7 +23,7 @@ fn answers(program: &Program, instances: u64, kind: RecordType, seconds: f64) ->
     for n in 0..instances {
         agent.must("PUT", "/v1/catalog/register", &instance("web", n))?;
     }
-    Ok(vec![load::dns(agent.ports.dns, CLIENTS, seconds, question(kind)?)?])
+    Ok(vec![load::questions(agent.ports.dns, NAME, &kind.to_string(), question(kind)?, CLIENTS, seconds)?])
 }
 
 pub(crate) fn a_3(program: &Program, seconds: f64) -> Result<Vec<f64>> {
@@ -38,5 +39,5 @@ pub(crate) fn a_100(program: &Program, seconds: f64) -> Result<Vec<f64>> {
 }
 
 pub(crate) fn limit(seconds: f64) -> Result<f64> {
-    load::dns(bare::udp()?, CLIENTS, seconds, question(RecordType::A)?)
+    load::questions(bare::udp()?, NAME, "A", question(RecordType::A)?, CLIENTS, seconds)
 }

@@ -110,7 +110,7 @@ pub(crate) fn file_to_dns(program: &Program, _seconds: f64) -> Result<Vec<f64>> 
         fs::write(&aside, definition(n))?;
         let begin = now();
         fs::rename(&aside, folder.join(format!("f{n}.json")))?;
-        if program.name == "reference" {
+        if program.needs_reload {
             agent.must("PUT", "/v1/agent/reload", "")?;
         }
         let name = format!("f{n}.service.consul.");
