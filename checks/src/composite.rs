@@ -4,9 +4,8 @@ use crate::probe::{Outcome, Probe};
 use crate::view::HealthView;
 use async_trait::async_trait;
 use lictor_net::clock::Instant;
+use lictor_types::HealthStatus;
 use lictor_types::definition::Composite;
-use lictor_types::{CheckDefinition, CheckId, HealthStatus};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Passing when enough of its checks are passing, warning when enough are at least warning, else critical.
@@ -55,51 +54,12 @@ impl Probe for CompositeProbe {
     }
 }
 
-/// The composites among definitions, by id, as [`cycle`] wants them.
-pub fn composites<'a>(
-    definitions: impl IntoIterator<Item = (&'a CheckId, &'a CheckDefinition)>,
-) -> BTreeMap<CheckId, Vec<CheckId>> {
-    definitions
-        .into_iter()
-        .filter_map(|(id, definition)| Some((id.clone(), definition.composite.as_ref()?.checks.clone())))
-        .collect()
-}
-
-/// A cycle among composites, as the ids along it (the first is not repeated at the end); `None` when there is none.
-pub fn cycle(composites: &BTreeMap<CheckId, Vec<CheckId>>) -> Option<Vec<CheckId>> {
-    let mut done = BTreeSet::new();
-    for start in composites.keys() {
-        // The path walked, each with the members not looked at yet: a stack of our own, as chains may be long.
-        let mut path: Vec<(&CheckId, std::slice::Iter<'_, CheckId>)> = Vec::new();
-        if !done.contains(start)
-            && let Some(members) = composites.get(start)
-        {
-            path.push((start, members.iter()));
-        }
-        while let Some((id, members)) = path.last_mut() {
-            let Some(member) = members.next() else {
-                done.insert(*id);
-                path.pop();
-                continue;
-            };
-            if let Some(from) = path.iter().position(|(id, _)| *id == member) {
-                return Some(path.iter().skip(from).map(|(id, _)| (*id).clone()).collect());
-            }
-            if !done.contains(member)
-                && let Some((id, members)) = composites.get_key_value(member)
-            {
-                path.push((id, members.iter()));
-            }
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::FakeView;
     use HealthStatus::{Critical, Passing, Warning};
+    use lictor_types::CheckId;
 
     #[tokio::test]
     async fn enough_of_them() {
@@ -118,25 +78,5 @@ mod tests {
             let outcome = CompositeProbe::new(composite, view.clone()).run(lictor_net::clock::now()).await;
             assert_eq!(outcome, Outcome::new(status, output));
         }
-    }
-
-    #[test]
-    fn cycles() {
-        let check = |edges: &str, expect: Option<&str>| {
-            let mut composites: BTreeMap<CheckId, Vec<CheckId>> = BTreeMap::new();
-            for edge in edges.split(' ') {
-                let (from, to) = edge.split_once('>').unwrap();
-                composites.entry(from.into()).or_default().push(to.into());
-            }
-            let found = cycle(&composites);
-            let found = found.map(|ids| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(" "));
-            assert_eq!(found.as_deref(), expect, "{edges}");
-        };
-        check("a>b b>c a>c", None);
-        check("a>a", Some("a"));
-        check("a>b b>c c>b", Some("b c"));
-        check("a>x b>a c>b x>y y>c", Some("a x y c b"));
-        let long: Vec<String> = (0..20_000).map(|n| format!("n{n}>n{}", n + 1)).collect();
-        check(&long.join(" "), None);
     }
 }

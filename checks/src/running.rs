@@ -9,7 +9,20 @@ use crate::threshold::Threshold;
 use lictor_net::clock::Instant;
 use lictor_telemetry::Emit;
 use lictor_types::{CheckDefinition, CheckId, CheckRun, CheckUpdate, HealthStatus, duration};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// The counter behind [`CheckUpdate::stamp`], one for all checks of a scheduler.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stamps(Arc<AtomicU64>);
+
+impl Stamps {
+    /// A number above all before.
+    pub(crate) fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
 
 /// When a run was, for the history.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +46,9 @@ pub(crate) struct Running {
     history: History,
     /// Tell the next result even if it is nothing new.
     resend: bool,
+    stamps: Stamps,
+    /// Stopped or replaced: it tells nothing any more.
+    retired: bool,
     /// When a TTL check expires; `None` once it has, and for other kinds.
     pub(crate) expires: Option<Instant>,
 }
@@ -44,6 +60,7 @@ impl Running {
         output_size_max: usize,
         status: HealthStatus,
         output: String,
+        stamps: Stamps,
     ) -> Self {
         Self {
             id,
@@ -56,6 +73,8 @@ impl Running {
             quiet_for: definition.flap_damping.map(|settings| settings.window).unwrap_or_default(),
             history: History::default(),
             resend: false,
+            stamps,
+            retired: false,
             expires: None,
         }
     }
@@ -128,7 +147,23 @@ impl Running {
         if before.0 != self.status {
             StatusChanged { check: &self.id, from: before.0, to: self.status }.emit();
         }
-        news.then(|| CheckUpdate { id: self.id.clone(), status: self.status, output: self.output.clone() })
+        (news && !self.retired).then(|| self.update())
+    }
+
+    /// What the check shows now, as news.
+    pub(crate) fn update(&self) -> CheckUpdate {
+        CheckUpdate {
+            id: self.id.clone(),
+            status: self.status,
+            output: self.output.clone(),
+            held: if self.is_held() { self.found.as_ref().map(|(status, _)| *status) } else { None },
+            stamp: self.stamps.next(),
+        }
+    }
+
+    /// The check is stopped or replaced. Once this returns, it takes no more stamps.
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
     }
 
     pub(crate) fn is_held(&self) -> bool {

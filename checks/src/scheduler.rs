@@ -8,7 +8,7 @@ use crate::error::CheckError;
 use crate::events::{IntervalRaised, ProbePanicked, ProbeRan, RunsSkipped, TtlExpired};
 use crate::output;
 use crate::probe::{Outcome, PluginSource, Probe};
-use crate::running::{Running, Taken};
+use crate::running::{Running, Stamps, Taken};
 use crate::settings::Settings;
 use crate::view::HealthView;
 use futures_util::FutureExt;
@@ -50,6 +50,17 @@ struct Entry {
     definition: Arc<CheckDefinition>,
     check: Arc<Check>,
     task: JoinHandle<()>,
+    /// Stamps of its updates are above this, those of its predecessors are not.
+    born: u64,
+}
+
+impl Entry {
+    /// Ends the check. From now on it tells nothing.
+    fn end(self) -> JoinHandle<()> {
+        self.check.running.lock().retire();
+        self.task.abort();
+        self.task
+    }
 }
 
 struct Check {
@@ -66,6 +77,7 @@ struct Shared {
     shutdown: Shutdown,
     chance: Mutex<StdRng>,
     checks: Mutex<HashMap<CheckId, Entry>>,
+    stamps: Stamps,
 }
 
 /// The handle to all running checks; clones share them. Must be used within a tokio runtime. Checks end at shutdown.
@@ -86,7 +98,9 @@ impl Scheduler {
     ) -> Self {
         let sources = Sources { tools: Arc::new(Tools::new(settings)), plugins, view };
         let chance = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { shared: Arc::new(Shared { sources, updates, shutdown, chance, checks: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared { sources, updates, shutdown, chance, checks: Mutex::default(), stamps: Stamps::default() }),
+        }
     }
 
     /// Starts a check, or replaces the one of that id. If the one that runs would run just the same, it goes on (its state,
@@ -105,26 +119,25 @@ impl Scheduler {
             IntervalRaised { check: &id, minimum }.emit();
         }
         let output_size_max = self.shared.sources.output_size_max(definition);
-        let mut running = Running::new(id.clone(), definition, output_size_max, initial.status, initial.output);
+        let mut running =
+            Running::new(id.clone(), definition, output_size_max, initial.status, initial.output, self.shared.stamps.clone());
         let ttl = match plan {
             Plan::Ttl(ttl) => Some(ttl),
             _ => None,
         };
         running.expires = ttl.map(|ttl| clock::now() + ttl.saturating_sub(initial.age.unwrap_or_default()));
         let check = Arc::new(Check { id: id.clone(), running: Mutex::new(running), reported: Notify::new(), ttl });
-        let predecessor = checks.remove(&id).map(|entry| {
-            entry.task.abort();
-            entry.task
-        });
+        let predecessor = checks.remove(&id).map(Entry::end);
+        let born = self.shared.stamps.next();
         let task = self.shared.shutdown.spawn(live(self.shared.clone(), check.clone(), plan, predecessor));
-        checks.insert(id, Entry { definition: Arc::new(definition.clone()), check, task });
+        checks.insert(id, Entry { definition: Arc::new(definition.clone()), check, task, born });
         Ok(())
     }
 
     /// Stops a check; a run in flight is given up and its program killed. Whether there was one.
     pub fn stop(&self, id: &CheckId) -> bool {
         let entry = self.shared.checks.lock().remove(id);
-        entry.map(|entry| entry.task.abort()).is_some()
+        entry.map(Entry::end).is_some()
     }
 
     /// Takes a report for a TTL check. What it changed is for the caller to apply at once; it is not sent on the channel.
@@ -135,10 +148,16 @@ impl Scheduler {
         running.expires = check.ttl.map(|ttl| now + ttl);
         let output = output::reported(output, running.output_size_max());
         running.resend();
-        let update = running.reported(status, output.clone(), at(now));
+        let update = running.reported(status, output, at(now)).unwrap_or_else(|| running.update());
         drop(running);
         check.reported.notify_one();
-        Ok(update.unwrap_or_else(|| CheckUpdate { id: id.clone(), status, output }))
+        Ok(update)
+    }
+
+    /// Whether an update comes from the check that runs under its id now, and not from one that was stopped or replaced while
+    /// the update was on its way.
+    pub fn is_current(&self, update: &CheckUpdate) -> bool {
+        self.shared.checks.lock().get(&update.id).is_some_and(|entry| update.stamp > entry.born)
     }
 
     /// The last hundred runs, oldest first; `None` when there is no such check.

@@ -101,7 +101,7 @@ impl Default for HealthCheckDefinition {
 }
 
 /// What a check found after thresholds and damping: the event that flows from `checks` to `local`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckUpdate {
     /// The check.
     pub id: CheckId,
@@ -109,6 +109,11 @@ pub struct CheckUpdate {
     pub status: HealthStatus,
     /// Output of the run, already capped and made harmless.
     pub output: String,
+    /// What the check found while flap damping holds it at `status`; `None` when it is not held.
+    pub held: Option<HealthStatus>,
+    /// Rises with every update of an agent's checks: of two updates of a check the higher one counts, and what a stopped or
+    /// replaced check found earlier is below everything its successor finds.
+    pub stamp: u64,
 }
 
 /// One past run of a check, for `/v1/agent/check/<id>/history`.
@@ -121,7 +126,7 @@ pub struct CheckRun {
     pub duration_ms: f64,
     /// What the probe found in this run (before thresholds and damping).
     pub outcome: HealthStatus,
-    /// The state of the check after this run.
+    /// The state of the check after this run, thresholds and damping applied.
     pub status: HealthStatus,
     /// Output of the run.
     pub output: String,

@@ -4,6 +4,7 @@
 //! its CamelCase and snake_case keys; `config` uses it for files and `http` for bodies.
 
 pub mod body;
+pub mod cycle;
 pub mod decode;
 pub mod validate;
 

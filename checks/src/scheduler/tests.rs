@@ -82,7 +82,9 @@ async fn runs_keep_their_grid_and_tell_only_news() {
     room.scheduler.start("a".into(), &every(S), InitialState::default()).unwrap();
     for status in [Passing, Critical, Passing] {
         let update = room.updates.recv().await.unwrap();
-        assert_eq!(update, CheckUpdate { id: "a".into(), status, output: format!("found {status}") });
+        assert_eq!((update.status, update.output.as_str()), (status, format!("found {status}").as_str()));
+        assert_eq!((update.id.as_str(), update.held), ("a", None));
+        assert!(room.scheduler.is_current(&update));
     }
     let starts = probe.starts.lock().clone();
     assert_eq!(starts.len(), 5);
@@ -171,6 +173,38 @@ async fn stop_ends_the_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_predecessor_found_is_told_from_what_its_successor_finds() {
+    let mut room = room(&Arc::default());
+    let id = CheckId::from("a");
+    room.scheduler.start(id.clone(), &every(S), InitialState::default()).unwrap();
+    let first = room.updates.recv().await.unwrap();
+    assert!(room.scheduler.is_current(&first));
+    let alike = CheckDefinition { notes: "new".into(), ..every(S) };
+    room.scheduler.start(id.clone(), &alike, InitialState::default()).unwrap();
+    assert!(room.scheduler.is_current(&first), "the same check goes on");
+    room.scheduler.start(id.clone(), &every(S * 2), InitialState::default()).unwrap();
+    assert!(!room.scheduler.is_current(&first));
+    let second = room.updates.recv().await.unwrap();
+    assert!(room.scheduler.is_current(&second) && second.stamp > first.stamp);
+    room.scheduler.stop(&id);
+    assert!(!room.scheduler.is_current(&second));
+    room.scheduler.start(id, &every(S * 2), InitialState::default()).unwrap();
+    assert!(!room.scheduler.is_current(&second), "not even when the same is there again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_above_the_expiry_that_is_still_on_its_way() {
+    let mut room = room(&Arc::default());
+    let id = CheckId::from("t");
+    room.scheduler.start(id.clone(), &ttl(S), InitialState { status: Passing, ..InitialState::default() }).unwrap();
+    clock::sleep(S * 2).await;
+    let report = room.scheduler.update_ttl(&id, Passing, "here").unwrap();
+    let expiry = room.updates.recv().await.unwrap();
+    assert_eq!((expiry.status, report.status), (Critical, Passing));
+    assert!(expiry.stamp < report.stamp);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_critical_for_that_run_only() {
     let probe = Arc::new(FakeProbe { panics_at: Some(2), ..FakeProbe::default() });
     let mut room = room(&probe);
@@ -227,6 +261,7 @@ async fn a_flapping_check_is_held_and_says_so() {
     for (status, held) in [(Passing, false), (Critical, false), (Passing, false), (Critical, true), (Critical, true)] {
         let update = room.updates.recv().await.unwrap();
         assert_eq!((update.status, room.scheduler.is_damped(&"a".into())), (status, held), "{}", update.output);
+        assert_eq!(update.held.is_some(), held);
         if held {
             assert!(update.output.starts_with("Flapping: held at critical until it has been quiet for 5s."), "{}", update.output);
         }

@@ -190,7 +190,12 @@ async fn a_restart_brings_everything_back() {
     agent.local.register_check(&ttl("lost", "filed")).unwrap();
     agent.local.service_maintenance(&"web".into(), true, "fix", &Token::default()).unwrap();
     for id in ["a", "f", "g"] {
-        agent.local.apply_check_update(CheckUpdate { id: id.into(), status: HealthStatus::Passing, output: "was fine".into() });
+        agent.local.apply_check_update(CheckUpdate {
+            id: id.into(),
+            status: HealthStatus::Passing,
+            output: "was fine".into(),
+            ..CheckUpdate::default()
+        });
     }
     clock::sleep(Duration::from_secs(2)).await;
     agent.local.deregister_service(&"gone".into()).unwrap();
@@ -207,7 +212,12 @@ async fn a_restart_brings_everything_back() {
     assert_eq!(agent.local.check(&"own".into()).unwrap().check.status, HealthStatus::Critical, "it had no result");
     assert!(agent.runner.take().contains(&"start a passing restored".to_owned()));
     assert_eq!(agent.local.check(&"_service_maintenance:web".into()).unwrap().check.notes, "fix");
-    agent.local.apply_check_update(CheckUpdate { id: "a".into(), status: HealthStatus::Passing, output: "was fine".into() });
+    agent.local.apply_check_update(CheckUpdate {
+        id: "a".into(),
+        status: HealthStatus::Passing,
+        output: "was fine".into(),
+        ..CheckUpdate::default()
+    });
     assert_eq!(agent.local.check(&"a".into()).unwrap().restored_age, None);
     agent.shutdown.finish().await;
 }
@@ -219,7 +229,12 @@ async fn a_service_critical_for_too_long_goes() {
     let check = CheckDefinition { deregister_critical_service_after: after, ..ttl("c", "") };
     agent.local.register_service(&service("web", vec![check]), false).unwrap();
     let begin = clock::now();
-    agent.local.apply_check_update(CheckUpdate { id: "c".into(), status: HealthStatus::Critical, output: "down".into() });
+    agent.local.apply_check_update(CheckUpdate {
+        id: "c".into(),
+        status: HealthStatus::Critical,
+        output: "down".into(),
+        ..CheckUpdate::default()
+    });
     let mut changed = agent.local.services_changed();
     changed.borrow_and_update();
     changed.changed().await.unwrap();

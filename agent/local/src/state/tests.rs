@@ -24,7 +24,7 @@ fn ttl(id: &str, service: &str) -> CheckDefinition {
 }
 
 fn update(id: &str, status: HealthStatus, output: &str) -> CheckUpdate {
-    CheckUpdate { id: id.into(), status, output: output.into() }
+    CheckUpdate { id: id.into(), status, output: output.into(), ..CheckUpdate::default() }
 }
 
 /// What a push writes, in words.

@@ -162,7 +162,12 @@ async fn many_changes_are_one_write() {
     bench.local.deregister_service(&"s7".into()).unwrap();
     bench
         .updates
-        .send(CheckUpdate { id: "service:s8".into(), status: HealthStatus::Passing, output: "ok".into() })
+        .send(CheckUpdate {
+            id: "service:s8".into(),
+            status: HealthStatus::Passing,
+            output: "ok".into(),
+            ..CheckUpdate::default()
+        })
         .await
         .unwrap();
     bench.settle().await;
@@ -231,7 +236,8 @@ async fn a_check_whose_service_vanished_from_the_catalog_brings_both_back_at_onc
         rows.services.clear();
         rows.checks.clear();
     }
-    let update = CheckUpdate { id: "service:web".into(), status: HealthStatus::Passing, output: String::new() };
+    let update =
+        CheckUpdate { id: "service:web".into(), status: HealthStatus::Passing, output: String::new(), ..CheckUpdate::default() };
     bench.local.apply_check_update(update);
     bench.settle().await;
     assert_eq!(bench.names(), (vec!["web".into()], vec!["service:web".into()]));
@@ -274,7 +280,7 @@ fn one_step(bench: &Bench, chance: &mut StdRng, world: World) {
         4 => bench.local.deregister_check(&check).unwrap(),
         5 => {
             let status = if chance.random_bool(0.5) { HealthStatus::Passing } else { HealthStatus::Critical };
-            bench.local.apply_check_update(CheckUpdate { id: check, status, output: String::new() });
+            bench.local.apply_check_update(CheckUpdate { id: check, status, output: String::new(), ..CheckUpdate::default() });
         }
         6 => bench.catalog.0.lock().fail = chance.random_bool(0.5).then_some(ClusterError::NoLeader),
         _ => {

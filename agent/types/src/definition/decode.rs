@@ -49,6 +49,13 @@ pub fn check(value: &Value, unknown: UnknownKeys) -> Result<CheckDefinition, Vec
     reader.finish(definition)
 }
 
+/// As [`service`], but gives also what could be read of a definition with problems.
+pub fn service_partly(value: &Value, unknown: UnknownKeys) -> (ServiceDefinition, Vec<DecodeError>) {
+    let mut reader = Reader::new(unknown, Typing::Weak);
+    let definition = service::read(&mut reader, value);
+    (definition, reader.into_errors())
+}
+
 /// Reads a service from an HTTP body: strict types, with the sentences of Go's JSON decoder.
 pub(super) fn service_strict(value: &Value) -> Result<ServiceDefinition, Vec<DecodeError>> {
     let mut reader = Reader::new(UnknownKeys::Refuse, Typing::Strict);

@@ -77,9 +77,14 @@ impl Reader {
         Self { unknown, typing, path: String::new(), errors: Vec::new(), late: Vec::new(), go_context: None }
     }
 
-    pub(super) fn finish<T>(mut self, value: T) -> Result<T, Vec<DecodeError>> {
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<DecodeError>> {
+        let errors = self.into_errors();
+        if errors.is_empty() { Ok(value) } else { Err(errors) }
+    }
+
+    pub(super) fn into_errors(mut self) -> Vec<DecodeError> {
         self.errors.append(&mut self.late);
-        if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
+        self.errors
     }
 
     pub(super) fn is_weak(&self) -> bool {
