@@ -43,13 +43,15 @@ fn origin(reporter: &Reporter<'_>, pos: Pos) -> Origin {
 }
 
 fn service(reporter: &mut Reporter<'_>, fragment: &mut Fragment, path: &str, node: &Node, pos: Pos) {
-    let mut definition = match decode::service(&node.to_json(), UnknownKeys::Refuse) {
-        Ok(definition) => definition,
-        Err(errors) => return report(reporter, path, node, errors),
-    };
-    let mut bad = false;
+    let (mut definition, errors) = decode::service_partly(&node.to_json(), UnknownKeys::Refuse);
+    let mut bad = !errors.is_empty();
+    // What is wrong with a part that could not be read whole may be a mere consequence: only the other parts are judged further.
+    let unread: Vec<Option<Pos>> = errors.iter().map(|error| part(node, &error.path)).collect();
+    report(reporter, path, node, errors);
     for finding in validate::strict_service(&definition) {
-        bad |= tell(reporter, path, node, pos, finding);
+        if !unread.contains(&part(node, &finding.path)) {
+            bad |= tell(reporter, path, node, pos, finding);
+        }
     }
     if bad {
         return;
@@ -59,6 +61,12 @@ fn service(reporter: &mut Reporter<'_>, fragment: &mut Fragment, path: &str, nod
         check.origin = definition.origin.clone();
     }
     fragment.services.push((Arc::new(definition), pos));
+}
+
+/// The check of a service that a path leads into, by its place; `None` for the service itself.
+fn part(node: &Node, path: &str) -> Option<Pos> {
+    let first = path.split('.').next().unwrap_or_default();
+    first.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("check")).then(|| node.locate(first))
 }
 
 fn check(reporter: &mut Reporter<'_>, fragment: &mut Fragment, path: &str, node: &Node, pos: Pos) {

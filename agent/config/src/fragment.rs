@@ -39,6 +39,8 @@ pub(crate) struct Fragment {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct BadSource {
     pub(crate) problems: Vec<Problem>,
+    /// What would be worth a warning in a good source.
+    pub(crate) warnings: Vec<Problem>,
     /// Whether it sets options of the agent (as far as can be told), not only definitions.
     pub(crate) sets_options: bool,
 }
@@ -74,7 +76,7 @@ pub(crate) fn read(file: &str, bytes: &[u8], format: Format) -> Result<Fragment,
         Ok(root) => root,
         Err(error) => {
             reporter.problem(error.pos, "", error.message, error.hint);
-            return Err(BadSource { problems: reporter.problems, sets_options: mentions_options(bytes) });
+            return Err(BadSource { problems: reporter.problems, sets_options: mentions_options(bytes), ..BadSource::default() });
         }
     };
     let mut fragment = Fragment::default();
@@ -92,7 +94,7 @@ pub(crate) fn read(file: &str, bytes: &[u8], format: Format) -> Result<Fragment,
         if more > 0 {
             reporter.problem(Pos::default(), "", format!("{more} more problems"), "");
         }
-        Err(BadSource { problems: reporter.problems, sets_options: saw_option })
+        Err(BadSource { problems: reporter.problems, warnings: reporter.warnings, sets_options: saw_option })
     }
 }
 

@@ -48,6 +48,8 @@ pub fn validate(paths: &[PathBuf], options: ValidateOptions) -> Validation {
     );
     let mut fragments: Vec<(String, Fragment)> = Vec::new();
     let mut sets_options = false;
+    // What the reference agent lets through.
+    let mut doubts: Vec<Problem> = Vec::new();
     for source in &listing.files {
         found.files += 1;
         let name = source.path.display().to_string();
@@ -61,6 +63,7 @@ pub fn validate(paths: &[PathBuf], options: ValidateOptions) -> Validation {
             Ok(Err(bad)) => {
                 sets_options |= bad.sets_options;
                 found.problems.extend(bad.problems);
+                doubts.extend(bad.warnings);
             }
             Ok(Ok(fragment)) => {
                 sets_options |= !fragment.settings.is_empty();
@@ -83,9 +86,11 @@ pub fn validate(paths: &[PathBuf], options: ValidateOptions) -> Validation {
     }
     let scripts = options.scripts || settings.flag("enable_script_checks") || settings.flag("enable_local_script_checks");
     across_files(&mut found, &fragments, scripts);
-    for (_, fragment) in &fragments {
-        let doubts = fragment.warnings.iter().cloned();
-        if options.strict { found.problems.extend(doubts) } else { found.warnings.extend(doubts) }
+    doubts.extend(fragments.iter().flat_map(|(_, fragment)| fragment.warnings.iter().cloned()));
+    if options.strict {
+        found.problems.extend(doubts)
+    } else {
+        found.warnings.extend(doubts)
     }
     let order: HashMap<String, usize> =
         listing.files.iter().enumerate().map(|(index, source)| (source.path.display().to_string(), index)).collect();

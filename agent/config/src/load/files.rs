@@ -80,7 +80,7 @@ impl Files {
             Err(message) => {
                 state.stamp = None;
                 state.sha256 = String::new();
-                state.outcome = Err(BadSource { problems: vec![problem(&source.path, &message, "")], sets_options: false });
+                state.outcome = Err(BadSource { problems: vec![problem(&source.path, &message, "")], ..BadSource::default() });
                 return state;
             }
         };

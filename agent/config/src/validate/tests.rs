@@ -46,6 +46,23 @@ fn all_problems_of_all_files_in_one_run() {
 }
 
 #[test]
+fn one_problem_hides_no_other() {
+    let text = "service {\n name = \"a\"\n port = 70000\n checks = [\n  { http = \"http://x\", tcp = \"y:1\" },\n  { htp = \"x\", interval = \"1s\" },\n  \
+                { tcp = \"x\", interval = \"1s\" }\n ]\n}\ncheck {\n ttl = \"x\"\n}\n";
+    assert_eq!(
+        run(&[("a.hcl", text)], STRICT),
+        [
+            "a.hcl:3:2: port 70000 is out of range (ports are 1 to 65535)",
+            "a.hcl:5:3: the interval is missing (add interval = \"10s\")",
+            "a.hcl:5:24: the check is of two kinds, http and tcp (make two checks of it)",
+            "a.hcl:6:5: invalid config key service.checks[1].htp (did you mean \"http\"?)",
+            "a.hcl:7:5: \"x\" has no port (write \"host:port\")",
+            "a.hcl:11:2: time: invalid duration \"x\" (write for example \"10s\", \"1m30s\" or \"250ms\")",
+        ]
+    );
+}
+
+#[test]
 fn a_directory_of_services_is_enough() {
     assert_eq!(run(&[("a.hcl", "service { name = \"a\" }")], STRICT), Vec::<String>::new());
     let scripts = ValidateOptions { scripts: true, ..STRICT };
