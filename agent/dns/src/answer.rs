@@ -1,13 +1,14 @@
-//! Replies of the cluster → records → the bytes of a response. Pure: the order of records comes from a given RNG.
+//! Replies of the cluster → records → a response. Pure: the order of records comes from a given RNG.
 
 pub(crate) mod address;
 pub(crate) mod prepare;
 pub(crate) mod text;
 pub(crate) mod trim;
 
+use crate::message::{self, Outgoing};
 use crate::request::Request;
 use crate::settings::DnsSettings;
-use crate::wire::{Data, Owner, POINTER_MAX, Rcode, Record, WireName, Writer, rtype};
+use crate::wire::{Data, Owner, POINTER_MAX, Rcode, Record, WireName};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use trim::Fitted;
@@ -47,8 +48,9 @@ pub(crate) struct Response<'a> {
     pub(crate) rcode: Rcode,
     pub(crate) authoritative: bool,
     pub(crate) recursion: bool,
-    pub(crate) truncated: bool,
     pub(crate) fitted: Fitted<'a>,
+    /// Whether the client is told (TC) that answers were left out.
+    pub(crate) tells_cut: bool,
     pub(crate) authority: Vec<Record>,
     pub(crate) additional: Vec<Record>,
     /// Whether to echo EDNS; refusals don't, as Consul.
@@ -62,8 +64,8 @@ impl<'a> Response<'a> {
             rcode,
             authoritative: true,
             recursion: !settings.recursors.is_empty(),
-            truncated: false,
             fitted: Fitted::default(),
+            tells_cut: true,
             authority: Vec::new(),
             additional: Vec::new(),
             edns: true,
@@ -78,68 +80,69 @@ impl<'a> Response<'a> {
         self
     }
 
-    /// Writes the message.
-    pub(crate) fn write(&self, request: &Request, compress: bool) -> Vec<u8> {
-        let mut out = Writer::new(&request.name, request.qtype, request.qclass, compress);
+    /// The message, of at most `bytes` bytes. What was fitted may still be too long, for the library that writes it
+    /// compresses names only so far: then metadata goes, then answers from the end.
+    pub(crate) fn reply(mut self, request: &Request<'_>, bytes: u16) -> Outgoing {
+        let question = &request.message.queries;
+        let whole = self.build(request);
+        if self.fitted.records == 0 || self.len_max(request) <= usize::from(bytes) || whole.fits(question, bytes) {
+            return whole;
+        }
+        let all = self.fitted.records;
+        self.fitted.metas = false;
+        let (mut fit, mut most) = (1, all);
+        while fit < most {
+            let half = fit + (most - fit).div_ceil(2);
+            self.fitted.records = half;
+            if self.build(request).fits(question, bytes) { fit = half } else { most = half - 1 }
+        }
+        self.fitted.records = fit;
+        self.fitted.cut |= fit < all;
+        self.build(request)
+    }
+
+    /// A bound from above of the message's length.
+    fn len_max(&self, request: &Request<'_>) -> usize {
+        let question = request.name.len();
+        let group = |group: &Group| -> usize {
+            let target = group.target().map_or(0, WireName::len);
+            let records = group.answers.iter().chain(&group.extras).chain(&group.metas);
+            records.map(|record| record.len(question, target, false)).sum()
+        };
+        let groups: usize = self.fitted.groups.iter().map(|g| group(g)).sum();
+        let others: usize = self.authority.iter().chain(&self.additional).map(|r| r.len(question, 0, false)).sum();
+        trim::HEAD_BYTES + question + groups + others + trim::SUBNET_MARGIN
+    }
+
+    fn build(&self, request: &Request<'_>) -> Outgoing {
         let groups = &self.fitted.groups;
-        let mut targets = Vec::with_capacity(groups.len());
-        let mut answers = 0;
-        for group in groups {
-            let mut at = 0;
-            for record in group.answers.iter().take(self.fitted.records - answers) {
-                at = out.record(record, &request.name, None);
-                answers += 1;
-            }
-            targets.push(at);
-        }
-        for record in &self.authority {
-            out.record(record, &request.name, None);
-        }
-        let mut additional = 0;
+        let mut answers = Vec::with_capacity(self.fitted.records);
+        let mut additional = Vec::new();
         let mut seen = HashSet::new();
-        for (group, at) in groups.iter().zip(&targets) {
+        for group in groups {
+            let room = self.fitted.records - answers.len();
+            if room == 0 && !group.answers.is_empty() {
+                break;
+            }
+            answers.extend(group.answers.iter().take(room).filter_map(|r| message::record(r, request.question, None)));
             if group.twin != 0 && !seen.insert(group.twin) {
                 continue;
             }
             let metas: &[Record] = if self.fitted.metas { &group.metas } else { &[] };
-            let target = group.target().map(|name| (name, *at));
-            for record in group.extras.iter().chain(metas) {
-                out.record(record, &request.name, target);
-                additional += 1;
-            }
+            let others = group.extras.iter().chain(metas);
+            additional.extend(others.filter_map(|r| message::record(r, request.question, group.target())));
         }
-        for record in &self.additional {
-            out.record(record, &request.name, None);
-            additional += 1;
+        let plain = |record| message::record(record, request.question, None);
+        additional.extend(self.additional.iter().filter_map(plain));
+        let truncated = self.fitted.cut && self.tells_cut;
+        Outgoing {
+            metadata: message::metadata(request, self.authoritative, truncated, self.recursion, self.rcode),
+            question: true,
+            answers,
+            authority: self.authority.iter().filter_map(plain).collect(),
+            additional,
+            edns: request.edns.filter(|_| self.edns).map(|edns| message::opt(edns.payload, edns.subnet)),
         }
-        if let (true, Some(edns)) = (self.edns, &request.edns) {
-            additional += 1;
-            out.bytes(&[0]);
-            out.u16(rtype::OPT);
-            out.u16(edns.payload);
-            out.bytes(&[0; 4]);
-            match &edns.subnet {
-                None => out.u16(0),
-                Some(subnet) => {
-                    let octets: Vec<u8> = match subnet.addr() {
-                        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-                        std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
-                    };
-                    let family = if octets.len() == 4 { 1 } else { 2 };
-                    let kept = usize::from(subnet.source_prefix().div_ceil(8)).min(octets.len());
-                    let length = u16::try_from(4 + kept).unwrap_or(4);
-                    // The scope is 0: the answer is the same for every subnet.
-                    out.u16(length + 4);
-                    out.u16(8);
-                    out.u16(length);
-                    out.u16(family);
-                    out.bytes(&[subnet.source_prefix(), 0]);
-                    out.bytes(&octets[..kept]);
-                }
-            }
-        }
-        let flags = request.response_flags(self.authoritative, self.truncated, self.recursion, self.rcode);
-        out.finish(request.id, flags, [answers, self.authority.len(), additional])
     }
 }
 

@@ -13,6 +13,9 @@ pub enum BindError {
     /// The settings hold a domain that is no DNS name.
     #[error("{0:?} is not a DNS domain")]
     Domain(String),
+    /// The DNS library refused what it always takes. Ours to mend.
+    #[error("the DNS library cannot be used")]
+    Library,
 }
 
 /// The response code for a failed query. In a datacenter nobody knows, and for whom may not see it, a name doesn't exist.

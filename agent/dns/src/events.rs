@@ -55,7 +55,21 @@ impl Emit for Listening {
     }
 }
 
-/// A question or connection was turned away because too many are under way.
+/// A socket was given up after an error; it will be opened anew.
+pub(crate) struct SocketLost<'a> {
+    pub(crate) address: SocketAddr,
+    pub(crate) purpose: &'static str,
+    pub(crate) error: &'a str,
+}
+
+impl Emit for SocketLost<'_> {
+    fn emit(self) {
+        metrics::count("consul.dns.socket_lost", 1);
+        tracing::warn!(address = %self.address, purpose = self.purpose, error = self.error, "DNS socket lost");
+    }
+}
+
+/// A question was turned away because too many are under way.
 pub(crate) struct Overloaded {
     pub(crate) what: &'static str,
 }

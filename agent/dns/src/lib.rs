@@ -1,13 +1,15 @@
 //! The DNS front door: names of nodes and services, answered from the cluster's memory.
 //!
-//! Owns: the parsing of question names, the building and trimming of answers, the forwarding to recursors, the UDP and TCP loops.
+//! Owns: the parsing of question names, the building and trimming of answers, the forwarding to recursors, the sockets.
 //! Never: knows what an agent is, reads the catalog other than through [`lictor_rpc::Cluster`], knows anything of HTTP.
 //! Entry points: [`DnsServer::bind`], [`DnsSettings`]; [`resolver::Resolver`] for a question without a socket.
 //!
-//! A query costs: decode, one lookup in the cache of prepared answers (valid while the cluster answers with the same
-//! [`lictor_rpc::Content`]), a partial shuffle and an encode. The loops are our own and not hickory's server, so that
-//! the common case is answered in the task that received it, without a task and a queue per packet; hickory's decoder
-//! reads what comes from outside.
+//! The sockets belong to `hickory_server::Server`, over UDP and over TCP: it reads and decodes messages, and writes what
+//! its `RequestHandler`, the resolver, answers. A query costs: decode, one lookup in the cache of prepared answers (valid
+//! while the cluster answers with the same [`lictor_rpc::Content`]), a partial shuffle and an encode.
+//!
+//! Two things follow from the library. It always compresses names, so `disable_compression` only lowers what is put into an
+//! answer, as if it were sent uncompressed. And the questions of one TCP connection are answered one after another.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +17,7 @@ mod answer;
 mod cache;
 mod error;
 mod events;
+mod message;
 pub mod name;
 pub mod recursor;
 mod request;

@@ -9,12 +9,17 @@ use crate::answer::{self, Group, Response};
 use crate::cache::{Cache, Entry, Key, Plan, key};
 use crate::error::{BindError, rcode};
 use crate::events::{AnsweredStale, QueryAnswered, QueryFailed};
+use crate::message::{self, Outgoing};
 use crate::name::{self, Lookup};
 use crate::recursor;
-use crate::request::{Decoded, Request, decode};
+use crate::request::Request;
 use crate::settings::DnsSettings;
 use crate::wire::{Data, Owner, Rcode, Record, WireName, rtype};
 use arc_swap::ArcSwap;
+use hickory_proto::op::{Edns, Header, Message as Forwarded, MessageType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::Request as Message;
 use lictor_net::clock;
 use lictor_rpc::{Answer, Cluster, ClusterError};
 use lictor_telemetry::Emit;
@@ -22,6 +27,7 @@ use lictor_types::{Consistency, HealthStatus, Query, QueryOptions, Reply};
 use node::node_response;
 use std::borrow::Cow;
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +42,8 @@ pub enum Transport {
     Tcp,
 }
 
+/// Without EDNS a UDP message has at most this many bytes (RFC 1035 §4.2.1).
+pub(crate) const UDP_BYTES: u16 = 512;
 /// How often a host name of ours may lead to another.
 const HOPS_MAX: u8 = 3;
 /// Host names looked up for one SRV answer.
@@ -150,21 +158,42 @@ impl Resolver {
         Ok(())
     }
 
-    /// Answers a packet; `None` for what deserves no answer. `dice` decides the order of records.
+    /// Answers a packet as the server does, without a socket; `None` for what deserves no answer. `dice` decides the order
+    /// of records.
     pub async fn respond(&self, packet: &[u8], transport: Transport, dice: u64) -> Option<Vec<u8>> {
-        match decode(packet) {
-            Decoded::Drop => None,
-            Decoded::Refuse(bytes) => Some(bytes),
-            Decoded::Request(request) => Some(self.answer(&request, transport, dice).await),
+        let header = Header::read(&mut BinDecoder::new(packet)).ok()?;
+        let none = message::no_question()?;
+        let source = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let protocol = if transport == Transport::Udp { Protocol::Udp } else { Protocol::Tcp };
+        let Ok(request) = Message::from_bytes(packet.to_vec(), source, protocol) else {
+            let refusal = Outgoing::refusal(&header.metadata, Rcode::FormErr);
+            return message::encode(refusal.message(&none, &none), UDP_BYTES).map(|(_, bytes)| bytes);
+        };
+        if request.metadata.message_type == MessageType::Response {
+            return None;
+        }
+        let reply = self.reply(&request, transport, dice).await;
+        let bytes = match transport {
+            Transport::Udp => reply.edns.as_ref().map_or(UDP_BYTES, Edns::max_payload),
+            Transport::Tcp => u16::MAX,
+        };
+        message::encode(reply.message(&request.queries, &none), bytes).map(|(_, bytes)| bytes)
+    }
+
+    /// Answers a message that the DNS library read.
+    pub(crate) async fn reply(&self, message: &Message, transport: Transport, dice: u64) -> Outgoing {
+        match Request::of(message) {
+            Ok(request) => self.answer(&request, transport, dice).await,
+            Err(rcode) => Outgoing::refusal(&message.metadata, rcode),
         }
     }
 
-    pub(crate) async fn answer(&self, request: &Request, transport: Transport, dice: u64) -> Vec<u8> {
+    async fn answer(&self, request: &Request<'_>, transport: Transport, dice: u64) -> Outgoing {
         let started = clock::now();
         let state = self.state.load_full();
         let key = key(&request.name, request.qtype);
         let mut reverse = false;
-        let bytes = if let Some(entry) = state.cache.get(&key) {
+        let reply = if let Some(entry) = state.cache.get(&key) {
             let plan = entry.plan.clone();
             self.service(&state, request, transport, dice, key, plan, Some(entry)).await
         } else {
@@ -180,7 +209,7 @@ impl Resolver {
                 Belongs::Arpa => {
                     reverse = true;
                     match self.reverse(&state, request, &labels).await {
-                        Some(response) => response.write(request, state.compress()),
+                        Some(response) => response.reply(request, bytes(request, transport)),
                         None => self.recurse(&state, request, transport, dice).await,
                     }
                 }
@@ -188,23 +217,23 @@ impl Resolver {
                 Belongs::Elsewhere => {
                     let refused =
                         Response { authoritative: false, edns: false, ..Response::ours(Rcode::Refused, &state.settings) };
-                    refused.write(request, state.compress())
+                    refused.reply(request, bytes(request, transport))
                 }
             }
         };
         QueryAnswered { name: &request.name, qtype: request.qtype, reverse, took: started.elapsed() }.emit();
-        bytes
+        reply
     }
 
     async fn ours(
         &self,
         state: &State,
-        request: &Request,
+        request: &Request<'_>,
         labels: &[&str],
         transport: Transport,
         dice: u64,
         key: Key,
-    ) -> Vec<u8> {
+    ) -> Outgoing {
         let settings = &state.settings;
         let space = space(request, transport, settings);
         let response = match request.qtype {
@@ -235,26 +264,26 @@ impl Resolver {
                 },
             },
         };
-        response.write(request, state.compress())
+        response.reply(request, bytes(request, transport))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one question, passed on once")]
     async fn service(
         &self,
         state: &State,
-        request: &Request,
+        request: &Request<'_>,
         transport: Transport,
         dice: u64,
         key: Key,
         plan: Arc<Plan>,
         cached: Option<Entry>,
-    ) -> Vec<u8> {
+    ) -> Outgoing {
         let prepared = match self.prepared(state, Some(key), plan.clone(), cached).await {
             Ok(prepared) => prepared,
-            Err(error) => return state.failed(&request.name, &error).write(request, state.compress()),
+            Err(error) => return state.failed(&request.name, &error).reply(request, bytes(request, transport)),
         };
         if !prepared.exists {
-            return state.nothing(Rcode::NxDomain).write(request, state.compress());
+            return state.nothing(Rcode::NxDomain).reply(request, bytes(request, transport));
         }
         let space = space(request, transport, &state.settings);
         let fitted =
@@ -262,10 +291,10 @@ impl Resolver {
         let response = if fitted.records == 0 {
             state.nothing(Rcode::NoError)
         } else {
-            let truncated = fitted.cut && state.settings.enable_truncate;
-            Response { fitted, truncated, ..Response::ours(Rcode::NoError, &state.settings) }
+            let tells_cut = state.settings.enable_truncate;
+            Response { fitted, tells_cut, ..Response::ours(Rcode::NoError, &state.settings) }
         };
-        response.write(request, state.compress())
+        response.reply(request, bytes(request, transport))
     }
 
     /// What there is to answer about a service: taken from the cache while the cluster's reply is the same one.
@@ -330,12 +359,16 @@ impl Resolver {
         fit(groups, total, question, space, state.compress())
     }
 
-    async fn recurse(&self, state: &State, request: &Request, transport: Transport, dice: u64) -> Vec<u8> {
-        match recursor::forward(&state.settings, &request.raw, transport == Transport::Tcp, dice).await {
-            Some(bytes) => bytes,
-            None => {
+    async fn recurse(&self, state: &State, request: &Request<'_>, transport: Transport, dice: u64) -> Outgoing {
+        let forwarded = recursor::forward(&state.settings, request.raw(), transport == Transport::Tcp, dice).await;
+        match forwarded.map(|bytes| Forwarded::from_vec(&bytes)) {
+            Some(Ok(message)) => Outgoing::forwarded(message, request),
+            unread => {
+                if let Some(Err(error)) = unread {
+                    tracing::warn!(name = %request.name, %error, "the answer of a recursor is not readable");
+                }
                 let ours = Response::ours(Rcode::ServFail, &state.settings);
-                Response { authoritative: false, recursion: true, ..ours }.write(request, state.compress())
+                Response { authoritative: false, recursion: true, ..ours }.reply(request, bytes(request, transport))
             }
         }
     }
@@ -402,10 +435,18 @@ fn unexpected() -> ClusterError {
     ClusterError::Internal("the reply is not of the kind asked for".to_owned())
 }
 
-fn space(request: &Request, transport: Transport, settings: &DnsSettings) -> Space {
+fn space(request: &Request<'_>, transport: Transport, settings: &DnsSettings) -> Space {
     match transport {
         Transport::Tcp => Space::tcp(),
         Transport::Udp => Space::udp(request.edns, settings),
+    }
+}
+
+/// How long the message may be.
+fn bytes(request: &Request<'_>, transport: Transport) -> u16 {
+    match transport {
+        Transport::Tcp => u16::MAX,
+        Transport::Udp => request.edns.map_or(UDP_BYTES, |edns| edns.payload.max(UDP_BYTES)),
     }
 }
 

@@ -1,44 +1,41 @@
-//! The sockets: UDP and TCP loops around a [`Resolver`].
+//! The sockets: hickory's server around a [`Resolver`].
 
 use crate::error::BindError;
-use crate::events::{Listening, Overloaded};
-use crate::request::{Decoded, Request, decode};
+use crate::events::{Listening, Overloaded, SocketLost};
+use crate::message::{Outgoing, no_question};
 use crate::resolver::{Resolver, Transport};
 use crate::settings::DnsSettings;
-use lictor_net::{Shutdown, TcpListener, TcpStream, UdpSocket, bind, clock};
+use crate::wire::Rcode;
+use hickory_proto::op::{Header, HeaderCounts};
+use hickory_server::Server;
+use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
+use hickory_server::zone_handler::Queries;
+use lictor_net::{Backoff, Shutdown, TcpListener, UdpSocket, bind, clock};
 use lictor_rpc::Cluster;
 use lictor_telemetry::{Emit, loops};
-use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
 use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
-/// Largest datagram taken; requests are far smaller.
-const DATAGRAM_LEN_MAX: usize = 4_096;
-/// Questions that wait for a recursor or another datacenter at once; more are dropped (the client asks again).
+/// Questions that wait for a recursor or another datacenter at once; more are answered with SERVFAIL.
 const WAITING_MAX: usize = 4_096;
-/// TCP connections at once; more are closed.
-const CONNECTIONS_MAX: usize = 1_024;
-/// Questions under way on one TCP connection; then it is not read until one is answered.
-const PIPELINE_MAX: usize = 32;
-/// How long a TCP connection may be silent.
+/// How long a TCP connection may be silent, or refuse to take what is sent.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long a client may take to accept a response over TCP.
-const WRITE: Duration = Duration::from_secs(10);
-/// Tasks that read one UDP socket.
-const READERS_MAX: usize = 4;
-/// Datagrams a reader takes before others of the runtime may run.
-const BATCH: usize = 64;
+/// Responses that may wait to be sent on one TCP connection. Its questions are answered one after another.
+const RESPONSES_MAX: usize = 32;
 const SOCKET_BUFFER_BYTES: usize = 1 << 20;
 /// Tries to find a free port that both protocols can have.
 const PORT_TRIES: usize = 16;
+/// Waits before a socket that was lost is opened anew.
+const REOPEN_FIRST: Duration = Duration::from_millis(100);
+const REOPEN_LONGEST: Duration = Duration::from_secs(10);
 
 /// A running server. It ends with the [`Shutdown`] it was given, and closes its sockets then.
 pub struct DnsServer {
@@ -63,31 +60,14 @@ impl DnsServer {
         for address in listeners {
             open.push(bind_both(address)?);
         }
-        let mut rng = SmallRng::seed_from_u64(seed);
-        let waiting = Arc::new(Semaphore::new(WAITING_MAX));
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let readers = std::thread::available_parallelism().map_or(1, |n| n.get().min(READERS_MAX));
+        let no_question = no_question().ok_or(BindError::Library)?;
+        let (waiting, dice) = (Semaphore::new(WAITING_MAX), AtomicU64::new(seed));
+        let handler = Handler(Arc::new(Shared { resolver: resolver.clone(), waiting, dice, no_question }));
         let mut addresses = Vec::with_capacity(open.len());
         for (udp, tcp, address) in open {
-            let udp = Arc::new(udp);
-            for _ in 0..readers {
-                let loop_ = UdpLoop {
-                    resolver: resolver.clone(),
-                    socket: udp.clone(),
-                    waiting: waiting.clone(),
-                    rng: SmallRng::seed_from_u64(rng.next_u64()),
-                    shutdown: shutdown.clone(),
-                };
-                shutdown.spawn(loop_.run());
+            for socket in [Socket::Udp(udp), Socket::Tcp(tcp)] {
+                shutdown.spawn(serve(handler.clone(), socket, address, seed, shutdown.clone()));
             }
-            let accept = TcpLoop {
-                resolver: resolver.clone(),
-                listener: tcp,
-                connections: connections.clone(),
-                rng: SmallRng::seed_from_u64(rng.next_u64()),
-                shutdown: shutdown.clone(),
-            };
-            shutdown.spawn(accept.run());
             Listening { address }.emit();
             addresses.push(address);
         }
@@ -117,9 +97,9 @@ impl DnsServer {
 fn bind_both(address: SocketAddr) -> Result<(UdpSocket, TcpListener, SocketAddr), BindError> {
     let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
     loop {
-        let tcp = bind::tcp(address, "DNS over TCP")?;
+        let tcp = bind::tcp(address, TCP)?;
         let actual = tcp.local_addr().unwrap_or(address);
-        match bind::udp(actual, "DNS over UDP", SOCKET_BUFFER_BYTES) {
+        match bind::udp(actual, UDP, SOCKET_BUFFER_BYTES) {
             Ok(udp) => return Ok((udp, tcp, actual)),
             Err(_) if tries > 1 => tries -= 1,
             Err(error) => return Err(error.into()),
@@ -127,203 +107,106 @@ fn bind_both(address: SocketAddr) -> Result<(UdpSocket, TcpListener, SocketAddr)
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+const UDP: &str = "DNS over UDP";
+const TCP: &str = "DNS over TCP";
 
-fn answering(resolver: Arc<Resolver>, request: Box<Request>, transport: Transport, dice: u64) -> Answering {
-    Box::pin(async move { resolver.answer(&request, transport, dice).await })
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(TcpListener),
+}
+
+/// Serves one socket until the shutdown. The library gives a socket up on some errors: then it is opened anew.
+async fn serve(handler: Handler, socket: Socket, address: SocketAddr, seed: u64, shutdown: Shutdown) {
+    let (purpose, listed) = match &socket {
+        Socket::Udp(_) => (UDP, loops::register("dns.udp")),
+        Socket::Tcp(_) => (TCP, loops::register("dns.tcp")),
+    };
+    let mut backoff = Backoff::new(REOPEN_FIRST, REOPEN_LONGEST, seed);
+    let mut socket = Some(socket);
+    loop {
+        if let Some(socket) = socket.take() {
+            let mut server = Server::new(handler.clone());
+            match socket {
+                Socket::Udp(udp) => server.register_socket(udp),
+                Socket::Tcp(tcp) => server.register_listener(tcp, IDLE, RESPONSES_MAX),
+            }
+            let stop = server.shutdown_token().clone();
+            let ended = {
+                let mut running = pin!(server.block_until_done());
+                tokio::select! {
+                    ended = &mut running => ended,
+                    () = shutdown.requested() => {
+                        stop.cancel();
+                        running.await
+                    }
+                }
+            };
+            if shutdown.is_requested() {
+                return;
+            }
+            let error = ended.err().map_or_else(|| "the server ended".to_owned(), |error| error.to_string());
+            listed.error(&error);
+            SocketLost { address, purpose, error: &error }.emit();
+        }
+        tokio::select! {
+            () = shutdown.requested() => return,
+            () = clock::sleep(backoff.next_wait()) => {}
+        }
+        let reopened = match purpose {
+            UDP => bind::udp(address, UDP, SOCKET_BUFFER_BYTES).map(Socket::Udp),
+            _ => bind::tcp(address, TCP).map(Socket::Tcp),
+        };
+        match reopened {
+            Ok(open) => socket = Some(open),
+            Err(error) => listed.error(&error),
+        }
+    }
+}
+
+/// What answers the questions that hickory's server has read.
+#[derive(Clone)]
+struct Handler(Arc<Shared>);
+
+struct Shared {
+    resolver: Arc<Resolver>,
+    waiting: Semaphore,
+    /// Decides the order of records, another one for each question.
+    dice: AtomicU64,
+    no_question: Queries,
+}
+
+#[async_trait::async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut out: R) -> ResponseInfo {
+        let shared = &*self.0;
+        let transport = if request.protocol() == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+        let dice = shared.dice.fetch_add(1, Ordering::Relaxed);
+        let mut answering = pin!(shared.resolver.reply(request, transport, dice));
+        let reply = match at_once(answering.as_mut()).await {
+            Some(reply) => reply,
+            None => match shared.waiting.try_acquire() {
+                Ok(_slot) => answering.await,
+                Err(_) => {
+                    Overloaded { what: "waiting questions" }.emit();
+                    Outgoing::refusal(&request.metadata, Rcode::ServFail)
+                }
+            },
+        };
+        match out.send_response(reply.message(&request.queries, &shared.no_question)).await {
+            Ok(info) => info,
+            Err(error) => {
+                tracing::debug!(peer = %request.src(), %error, "sending a DNS response failed");
+                Header { metadata: reply.metadata, counts: HeaderCounts::default() }.into()
+            }
+        }
+    }
 }
 
 /// Runs a future as far as it goes without waiting. Most answers come from memory and are there at once.
-async fn at_once(future: &mut Answering) -> Option<Vec<u8>> {
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(bytes) => Poll::Ready(Some(bytes)),
+        Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-struct UdpLoop {
-    resolver: Arc<Resolver>,
-    socket: Arc<UdpSocket>,
-    waiting: Arc<Semaphore>,
-    rng: SmallRng,
-    shutdown: Shutdown,
-}
-
-impl UdpLoop {
-    async fn run(mut self) {
-        let shutdown = self.shutdown.clone();
-        let mut requested = pin!(shutdown.requested());
-        let listed = loops::register("dns.udp");
-        let mut buffer = vec![0; DATAGRAM_LEN_MAX];
-        loop {
-            let ready = tokio::select! {
-                () = &mut requested => return,
-                ready = self.socket.readable() => ready,
-            };
-            if let Err(error) = ready {
-                listed.error(&error);
-                continue;
-            }
-            for _ in 0..BATCH {
-                match self.socket.try_recv_from(&mut buffer) {
-                    Ok((len, peer)) => self.take(&buffer[..len], peer).await,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An ICMP error of an earlier answer; the next datagram is not concerned.
-                    Err(error) => tracing::debug!(%error, "receiving a DNS datagram failed"),
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    async fn take(&mut self, packet: &[u8], peer: SocketAddr) {
-        let bytes = match decode(packet) {
-            Decoded::Drop => return,
-            Decoded::Refuse(bytes) => bytes,
-            Decoded::Request(request) => {
-                let mut future = answering(self.resolver.clone(), request, Transport::Udp, self.rng.next_u64());
-                match at_once(&mut future).await {
-                    Some(bytes) => bytes,
-                    None => return self.wait_for(future, peer),
-                }
-            }
-        };
-        send(&self.socket, &bytes, peer).await;
-    }
-
-    /// Answers later, so that one slow recursor holds up nobody else.
-    fn wait_for(&self, future: Answering, peer: SocketAddr) {
-        let Ok(permit) = self.waiting.clone().try_acquire_owned() else {
-            return Overloaded { what: "waiting questions" }.emit();
-        };
-        let (socket, shutdown) = (self.socket.clone(), self.shutdown.clone());
-        self.shutdown.spawn(async move {
-            tokio::select! {
-                () = shutdown.requested() => {}
-                bytes = future => send(&socket, &bytes, peer).await,
-            }
-            drop(permit);
-        });
-    }
-}
-
-async fn send(socket: &UdpSocket, bytes: &[u8], peer: SocketAddr) {
-    let sent = match socket.try_send_to(bytes, peer) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.send_to(bytes, peer).await,
-        sent => sent,
-    };
-    if let Err(error) = sent {
-        tracing::debug!(%peer, %error, "sending a DNS response failed");
-    }
-}
-
-struct TcpLoop {
-    resolver: Arc<Resolver>,
-    listener: TcpListener,
-    connections: Arc<Semaphore>,
-    rng: SmallRng,
-    shutdown: Shutdown,
-}
-
-impl TcpLoop {
-    async fn run(mut self) {
-        let shutdown = self.shutdown.clone();
-        let listed = loops::register("dns.tcp");
-        loop {
-            let accepted = tokio::select! {
-                () = shutdown.requested() => return,
-                accepted = self.listener.accept() => accepted,
-            };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a DNS connection failed");
-                    listed.error(&error);
-                    // Out of file descriptors: wait for some to come back.
-                    clock::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            };
-            let Ok(permit) = self.connections.clone().try_acquire_owned() else {
-                Overloaded { what: "connections" }.emit();
-                continue;
-            };
-            let (resolver, ending) = (self.resolver.clone(), shutdown.clone());
-            let rng = SmallRng::seed_from_u64(self.rng.next_u64());
-            shutdown.spawn(async move {
-                tokio::select! {
-                    () = ending.requested() => {}
-                    ended = converse(resolver, stream, rng, &ending) => {
-                        if let Err(error) = ended {
-                            tracing::debug!(%error, "a DNS connection ended");
-                        }
-                    }
-                }
-                drop(permit);
-            });
-        }
-    }
-}
-
-/// One connection: questions are read while earlier ones are answered, in whatever order answers come (RFC 7766 §6.2.1.1).
-async fn converse(resolver: Arc<Resolver>, stream: TcpStream, mut rng: SmallRng, shutdown: &Shutdown) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (mut reader, mut writer) = stream.into_split();
-    let (answers, mut ready) = mpsc::channel::<Vec<u8>>(PIPELINE_MAX);
-    let slots = Arc::new(Semaphore::new(PIPELINE_MAX));
-    let reading = async move {
-        let mut packet = Vec::new();
-        loop {
-            let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(()) };
-            let len = match clock::timeout(IDLE, reader.read_u16()).await {
-                Ok(Ok(len)) => len,
-                // Silence, or the end of the stream: what is under way is still answered.
-                Ok(Err(_)) | Err(_) => return Ok(()),
-            };
-            packet.resize(usize::from(len), 0);
-            match clock::timeout(IDLE, reader.read_exact(&mut packet)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) | Err(_) => return Ok(()),
-            }
-            let bytes = match decode(&packet) {
-                Decoded::Drop => return Ok(()),
-                Decoded::Refuse(bytes) => bytes,
-                Decoded::Request(request) => {
-                    let mut future = answering(resolver.clone(), request, Transport::Tcp, rng.next_u64());
-                    match at_once(&mut future).await {
-                        Some(bytes) => bytes,
-                        None => {
-                            let (answers, ending) = (answers.clone(), shutdown.clone());
-                            shutdown.spawn(async move {
-                                tokio::select! {
-                                    () = ending.requested() => {}
-                                    // Without a connection the answer goes nowhere.
-                                    bytes = future => drop(answers.send(bytes).await),
-                                }
-                                drop(slot);
-                            });
-                            continue;
-                        }
-                    }
-                }
-            };
-            if answers.send(bytes).await.is_err() {
-                return Ok::<(), io::Error>(());
-            }
-        }
-    };
-    let writing = async move {
-        while let Some(bytes) = ready.recv().await {
-            let Ok(len) = u16::try_from(bytes.len()) else { continue };
-            let mut framed = Vec::with_capacity(bytes.len() + 2);
-            framed.extend_from_slice(&len.to_be_bytes());
-            framed.extend_from_slice(&bytes);
-            clock::timeout(WRITE, writer.write_all(&framed)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        }
-        Ok::<(), io::Error>(())
-    };
-    // The reader's end closes the channel once nothing is under way, and so ends the writer.
-    let (read, written) = tokio::join!(reading, writing);
-    read.and(written)
 }

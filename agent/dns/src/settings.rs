@@ -35,7 +35,7 @@ pub struct DnsSettings {
     pub udp_answer_limit: usize,
     /// Set the TC flag when answers were left out.
     pub enable_truncate: bool,
-    /// Write every name in full.
+    /// Put no more into an answer than fits with every name written in full. (It is compressed all the same.)
     pub disable_compression: bool,
     /// Add the node's metadata as TXT records to answers about nodes.
     pub node_meta_txt: bool,

@@ -16,7 +16,9 @@ const UDP_MARGIN: usize = 7;
 /// Kept free for the OPT record of a client with EDNS (Consul forgets it, and can be a few bytes too long).
 const EDNS_MARGIN: usize = 11;
 /// The same with its subnet option.
-const SUBNET_MARGIN: usize = 35;
+pub(super) const SUBNET_MARGIN: usize = 35;
+/// The header, and type and class of the question.
+pub(super) const HEAD_BYTES: usize = 12 + 4;
 /// What a TCP message holds, less the longest OPT record.
 const TCP_BYTES: usize = 65_535 - SUBNET_MARGIN;
 /// Where the target stands in a SRV record with a compressed owner.
@@ -96,7 +98,7 @@ pub(crate) fn fit<'a>(
     let limit = space.answers.filter(|limit| total > *limit);
     // An answer that was cut by number is measured as if uncompressed: some server behind the client may uncompress it.
     let compress = compress && limit.is_none();
-    let base = 12 + question + 4;
+    let base = HEAD_BYTES + question;
     let answer = |group: &Group, at: usize| group.answers.get(at).map_or(0, |r| r.len(question, 0, compress));
     // `at`: where the group's answer stands. A target too far behind can't be pointed at.
     let rest = |group: &Group, at: usize, metas: bool| -> usize {

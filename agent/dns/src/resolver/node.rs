@@ -98,7 +98,7 @@ impl Resolver {
     }
 
     /// The node or service with an address; `None` when nobody here has it.
-    pub(super) async fn reverse(&self, state: &State, request: &Request, labels: &[&str]) -> Option<Response<'static>> {
+    pub(super) async fn reverse(&self, state: &State, request: &Request<'_>, labels: &[&str]) -> Option<Response<'static>> {
         let ip = name::parse_reverse(labels)?;
         let settings = &state.settings;
         let options = state.options(&settings.datacenter);
@@ -131,7 +131,7 @@ fn is_host_label(name: &str) -> bool {
 
 pub(super) fn node_response(
     state: &State,
-    request: &Request,
+    request: &Request<'_>,
     space: Space,
     records: Result<Option<NodeRecords>, ClusterError>,
 ) -> Response<'static> {
@@ -144,7 +144,7 @@ pub(super) fn node_response(
             let group = Group { answers, metas, ..Group::default() };
             let unlimited = space.uncounted();
             let fitted = fit(vec![Cow::Owned(group)], total, request.name.len(), unlimited, state.compress());
-            Response { truncated: fitted.cut, fitted, ..Response::ours(Rcode::NoError, &state.settings) }
+            Response { fitted, ..Response::ours(Rcode::NoError, &state.settings) }
         }
     }
 }

@@ -102,6 +102,47 @@ async fn both_protocols_answer_and_end() {
     UdpSocket::bind(address).await.unwrap();
 }
 
+/// Header only, as Consul refuses them.
+#[tokio::test]
+async fn odd_messages_are_refused() {
+    const TAIL: &[u8] = b"\x01w\x07service\x06consul\x00\x00\x01\x00\x01";
+    let shutdown = Shutdown::new();
+    let (_server, address) = start(DnsSettings::default(), Rows::default().cluster(), &shutdown).await;
+    let packet = |flags: u16, counts: [u16; 4], tail: &[u8]| {
+        let mut out = vec![0x12, 0x34];
+        out.extend(flags.to_be_bytes());
+        out.extend(counts.iter().flat_map(|c| c.to_be_bytes()));
+        out.extend(tail);
+        out
+    };
+    let socket = UdpSocket::bind(loopback()).await.unwrap();
+    socket.connect(address).await.unwrap();
+    // Neither a response nor half a header is answered: the next answer is that to the next question.
+    for nothing in [packet(0x8100, [1, 0, 0, 0], TAIL), vec![0x12; 7], Vec::new()] {
+        socket.send(&nothing).await.unwrap();
+    }
+    for (what, packet, want) in [
+        ("inverse query", packet(0x0900, [1, 0, 0, 0], TAIL), 0x8904),
+        ("status", packet(0x1100, [1, 0, 0, 0], TAIL), 0x9104),
+        ("update", packet(0x2900, [1, 0, 0, 0], TAIL), 0xa904),
+        ("opcode 15", packet(0x7900, [1, 0, 0, 0], TAIL), 0xf904),
+        ("no question", packet(0x0100, [0, 0, 0, 0], b""), 0x8101),
+        ("two questions", packet(0x0100, [2, 0, 0, 0], &[TAIL, TAIL].concat()), 0x8101),
+        ("question cut", packet(0x0100, [1, 0, 0, 0], &TAIL[..10]), 0x8101),
+        ("three additional", packet(0x0100, [1, 0, 0, 3], TAIL), 0x8101),
+        ("name points at itself", packet(0x0100, [1, 0, 0, 0], b"\xc0\x0c\0\x01\0\x01"), 0x8101),
+    ] {
+        socket.send(&packet).await.unwrap();
+        let mut buffer = vec![0; 512];
+        let len = clock::timeout(LONG, socket.recv(&mut buffer)).await.unwrap().unwrap();
+        assert_eq!(len, 12, "{what}");
+        assert_eq!(buffer[..2], [0x12, 0x34], "{what}");
+        assert_eq!(u16::from_be_bytes([buffer[2], buffer[3]]), want, "{what}");
+        assert_eq!(buffer[4..12], [0; 8], "{what}");
+    }
+    shutdown.finish().await;
+}
+
 #[tokio::test]
 async fn a_taken_address_is_told() {
     let taken = TcpListener::bind(loopback()).await.unwrap().local_addr().unwrap();
