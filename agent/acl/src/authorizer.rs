@@ -1,7 +1,7 @@
 //! Who decides.
 
 use crate::permission::{Permission, Resource};
-use lictor_types::{Command, Query, Reply, Token};
+use lictor_types::{Command, Query, Reply, Token, TxnResult};
 use thiserror::Error;
 
 /// A token does not allow what was asked. Caller's fault; nothing changed; do not retry with the same token.
@@ -97,6 +97,22 @@ impl Authorizer {
             Reply::Coordinates(rows) => drop_unless(rows, |row| node(&row.node)),
             _ => false,
         }
+    }
+
+    /// Drops the results of a transaction that the caller may not see; whether any was dropped.
+    pub fn redact_txn(&self, results: &mut Vec<TxnResult>) -> bool {
+        if self.sees_all() {
+            return false;
+        }
+        drop_unless(results, |result| {
+            self.allows(Permission::read(match result {
+                TxnResult::Kv(row) => Resource::Key(&row.key),
+                TxnResult::Node(row) => Resource::Node(&row.node),
+                TxnResult::Service(row) => Resource::Service(&row.service),
+                TxnResult::Check(row) if row.service_name.is_empty() => Resource::Node(&row.node),
+                TxnResult::Check(row) => Resource::Service(&row.service_name),
+            }))
+        })
     }
 }
 

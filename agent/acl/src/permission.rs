@@ -1,6 +1,6 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
-use lictor_types::{Command, Query};
+use lictor_types::{Command, Query, TxnKvVerb, TxnOp, TxnVerb};
 
 /// How something is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +118,26 @@ impl<'a> Permission<'a> {
             Command::Coordinates(rows) => needed.extend(rows.iter().map(|row| Self::write(Resource::Node(&row.node)))),
             Command::ReapTombstones(_) => needed.push(Self::write(Resource::Operator)),
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
+            Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
         }
+    }
+
+    /// What an operation of a transaction needs. `None` for those that only answer rows: these are judged one by one.
+    pub fn of_txn_op(op: &'a TxnOp) -> Option<Self> {
+        Some(match op {
+            TxnOp::Kv { verb, entry } => match verb {
+                TxnKvVerb::Get | TxnKvVerb::GetTree => return None,
+                TxnKvVerb::CheckIndex | TxnKvVerb::CheckSession => Self::read(Resource::Key(&entry.key)),
+                TxnKvVerb::DeleteTree => Self::write(Resource::KeyPrefix(&entry.key)),
+                _ => Self::write(Resource::Key(&entry.key)),
+            },
+            TxnOp::Node { verb: TxnVerb::Get, .. } | TxnOp::Service { verb: TxnVerb::Get, .. } => return None,
+            TxnOp::Check { verb: TxnVerb::Get, .. } => return None,
+            TxnOp::Node { node, .. } => Self::write(Resource::Node(&node.node)),
+            TxnOp::Service { service, .. } => Self::write(Resource::Service(&service.service)),
+            TxnOp::Check { check, .. } if check.service_name.is_empty() => Self::write(Resource::Node(&check.node)),
+            TxnOp::Check { check, .. } => Self::write(Resource::Service(&check.service_name)),
+            TxnOp::EndSession(_) => Self::write(Resource::Session("")),
+        })
     }
 }

@@ -8,6 +8,7 @@ mod kv;
 mod register;
 mod session;
 mod touch;
+mod txn;
 
 use crate::schema::{State, raise};
 use crate::watch::Changes;
@@ -46,6 +47,7 @@ impl Writer {
             Command::Coordinates(updates) => self.coordinates(updates),
             Command::ReapTombstones(up_to) => self.reap_tombstones(*up_to),
             Command::Batch(all) => Outcome::Batch(all.iter().map(|command| self.run(command)).collect()),
+            Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
         }
     }
 }

@@ -75,6 +75,15 @@ impl Changes {
     pub(crate) fn touch_entry(&mut self, entry: &Arc<KvEntry>) {
         self.entries.push(entry.clone());
     }
+    /// How much has been noted so far, for [`Changes::rewind`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.keys.len(), self.entries.len())
+    }
+    /// Forgets what was noted since a mark.
+    pub(crate) fn rewind(&mut self, (keys, entries): (usize, usize)) {
+        self.keys.truncate(keys);
+        self.entries.truncate(entries);
+    }
 }
 
 /// The registry of slots.

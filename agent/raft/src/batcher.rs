@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::types::{Proposal, TypeConfig};
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::ClusterError;
-use lictor_types::{Command, Outcome};
+use lictor_types::{Command, Outcome, TxnOp};
 use openraft::Raft;
 use openraft::error::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -42,6 +42,14 @@ fn weight(command: &Command) -> usize {
         Command::Kv { entry, .. } => entry.value.len() + entry.key.len(),
         Command::RegisterBatch(registrations) => registrations.len() * 512,
         Command::Batch(commands) => commands.iter().map(weight).sum(),
+        Command::Txn { ops, .. } => ops.iter().map(weight_of_op).sum(),
+        _ => 512,
+    }
+}
+
+fn weight_of_op(op: &TxnOp) -> usize {
+    match op {
+        TxnOp::Kv { entry, .. } => entry.value.len() + entry.key.len(),
         _ => 512,
     }
 }

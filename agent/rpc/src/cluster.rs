@@ -3,7 +3,7 @@
 use crate::error::ClusterError;
 use async_trait::async_trait;
 use bytes::Bytes;
-use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token};
+use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp, TxnReply};
 use std::sync::{Arc, OnceLock};
 
 /// What many readers share: one reply and, once somebody needed it, its encoded form.
@@ -57,5 +57,11 @@ pub trait Cluster: Send + Sync + 'static {
     /// leader keeps these timers. An id that is no UUID is `BadRequest`, as in `Query::SessionInfo`.
     async fn renew_session(&self, _id: &str, _options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {
         Err(ClusterError::Internal("renewing sessions is not built yet".to_owned()))
+    }
+
+    /// Answers a transaction whose operations only read ([`TxnOp::is_read`]; others are `BadRequest`), without the log. Never
+    /// waits for a change; of the options the datacenter, the token and the consistency count.
+    async fn read_txn(&self, _ops: &[TxnOp], _options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
+        Err(ClusterError::Internal("transactions are not built yet".to_owned()))
     }
 }

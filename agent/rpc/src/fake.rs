@@ -3,7 +3,7 @@
 use crate::cluster::{Answer, Cluster, Content, WriteOptions};
 use crate::error::ClusterError;
 use async_trait::async_trait;
-use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Reply};
+use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Reply, TxnOp, TxnReply};
 use parking_lot::Mutex;
 
 type Respond = dyn Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync;
@@ -36,5 +36,12 @@ impl Cluster for FakeCluster {
         self.written.lock().push(command);
         let mut outcomes = self.outcomes.lock();
         if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) }
+    }
+
+    async fn read_txn(&self, _ops: &[TxnOp], _options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
+        let meta = QueryMeta { known_leader: true, ..QueryMeta::default() };
+        let mut outcomes = self.outcomes.lock();
+        let outcome = if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) };
+        outcome.map(|outcome| (meta, if let Outcome::Txn(reply) = outcome { reply } else { TxnReply::default() }))
     }
 }

@@ -1,8 +1,8 @@
 //! The one authorization point of the datacenter: every query and every command passes here with its caller's token.
 
-use lictor_acl::{Acl, Authorizer};
+use lictor_acl::{Acl, Authorizer, Permission};
 use lictor_rpc::ClusterError;
-use lictor_types::{Command, Query, Token};
+use lictor_types::{Command, Query, Token, TxnOp};
 
 /// What the caller may do, if this query is among it. Rows that the caller may not see are dropped by the authorizer afterwards.
 pub(crate) fn query(acl: &Acl, token: &Token, query: &Query) -> Result<Authorizer, ClusterError> {
@@ -14,4 +14,10 @@ pub(crate) fn query(acl: &Acl, token: &Token, query: &Query) -> Result<Authorize
 /// Refuses a command that the caller may not give.
 pub(crate) fn command(acl: &Acl, token: &Token, command: &Command) -> Result<(), ClusterError> {
     acl.resolve(token).check_command(command).map_err(|_| ClusterError::PermissionDenied)
+}
+
+/// Refuses an operation of a transaction that the caller may not give.
+pub(crate) fn txn_op(acl: &Acl, token: &Token, op: &TxnOp) -> Result<(), ClusterError> {
+    let needed = Permission::of_txn_op(op);
+    needed.map_or(Ok(()), |needed| acl.resolve(token).check(needed)).map_err(|_| ClusterError::PermissionDenied)
 }

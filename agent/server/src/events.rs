@@ -14,7 +14,7 @@ macro_rules! emitted {
     )*};
 }
 
-emitted!(QueryAnswered<'_>, WriteDone, SessionExpired, MemberReconciled);
+emitted!(QueryAnswered<'_>, TxnAnswered, WriteDone, SessionExpired, MemberReconciled);
 
 /// A query was answered at once.
 pub(crate) struct QueryAnswered<'a> {
@@ -28,6 +28,17 @@ impl Emit for QueryAnswered<'_> {
         if let Query::KvGet(_) | Query::KvList(_) | Query::KvKeys { .. } = self.query {
             metrics::sample("lictor.kvs.query", self.millis);
         }
+    }
+}
+
+/// A transaction that only reads was answered.
+pub(crate) struct TxnAnswered {
+    pub(crate) millis: f64,
+}
+
+impl Emit for TxnAnswered {
+    fn emit(self) {
+        metrics::sample("consul.txn.read", self.millis);
     }
 }
 
@@ -47,7 +58,7 @@ impl WriteDone {
             Command::Session { .. } => "consul.session.apply",
             Command::Coordinates(_) => "consul.fsm.coordinate.batch-update",
             Command::ReapTombstones(_) => "consul.fsm.tombstone",
-            Command::Batch(_) => "consul.txn.apply",
+            Command::Batch(_) | Command::Txn { .. } => "consul.txn.apply",
         }
     }
 }

@@ -18,6 +18,7 @@ mod query;
 mod refine;
 mod server;
 mod settings;
+mod txn;
 mod uuid_text;
 mod write;
 

@@ -2,7 +2,7 @@
 
 use crate::authorize;
 use crate::cache::Cache;
-use crate::events::{QueryAnswered, WriteDone};
+use crate::events::{QueryAnswered, TxnAnswered, WriteDone};
 use crate::leader;
 use crate::leader::SessionTimers;
 use crate::settings::ServerSettings;
@@ -12,7 +12,7 @@ use lictor_catalog::Catalog;
 use lictor_net::{Shutdown, clock};
 use lictor_raft::RaftNode;
 use lictor_rpc::{Answer, Cluster, ClusterError, WriteOptions};
-use lictor_types::{Command, Member, Outcome, Query, QueryOptions, Reply, Session};
+use lictor_types::{Command, Member, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, TxnOp, TxnReply};
 use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -92,6 +92,13 @@ impl Cluster for Server {
         let outcome = self.write(command, options).await;
         WriteDone { kind, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
         outcome
+    }
+
+    async fn read_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
+        let started = clock::now();
+        let answer = self.answer_txn(ops, options).await;
+        TxnAnswered { millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
+        answer
     }
 
     async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {

@@ -1,12 +1,12 @@
 //! The way of a write: what Consul's endpoints refuse is refused here, what the proposer chooses is chosen, then raft.
 
-mod validate;
+pub(crate) mod validate;
 
 use crate::authorize;
 use crate::server::Server;
 use lictor_net::clock;
 use lictor_rpc::{ClusterError, WriteOptions};
-use lictor_types::{Command, Outcome, SessionVerb};
+use lictor_types::{Command, Outcome, SessionVerb, TxnReply};
 use uuid::Uuid;
 
 impl Server {
@@ -20,6 +20,13 @@ impl Server {
                 Vec::new()
             }
         };
+        if let Command::Txn { ops, .. } = &command {
+            // Told for each operation, and not allowed is only one of the things that may be wrong with it.
+            let faults = self.txn_faults(ops, &options.token);
+            if !faults.is_empty() {
+                return Ok(Outcome::Txn(TxnReply::failed(faults)));
+            }
+        }
         authorize::command(&self.settings.acl, &options.token, &command)?;
         if is_empty(&command) {
             return Ok(Outcome::Batch(put_back(Vec::new(), refused)));
@@ -28,6 +35,10 @@ impl Server {
         match self.raft.propose(command).await? {
             Outcome::Refused(sentence) => Err(ClusterError::Refused(sentence)),
             Outcome::Batch(outcomes) => Ok(Outcome::Batch(put_back(outcomes, refused))),
+            Outcome::Txn(mut reply) => {
+                self.settings.acl.resolve(&options.token).redact_txn(&mut reply.results);
+                Ok(Outcome::Txn(reply))
+            }
             outcome => Ok(outcome),
         }
     }
@@ -61,7 +72,8 @@ impl Server {
             Command::Coordinates(rows) => rows.iter().try_for_each(validate::coordinate),
             Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
-            Command::ReapTombstones(_) => Ok(()),
+            // What is wrong with an operation of a transaction is an answer, not a failure.
+            Command::ReapTombstones(_) | Command::Txn { .. } => Ok(()),
         }
     }
 }
@@ -72,7 +84,7 @@ fn fill(command: &mut Command, now: u64) {
         Command::Register(register) => register.now_unix_ms = now,
         Command::RegisterBatch(registers) => registers.iter_mut().for_each(|register| register.now_unix_ms = now),
         Command::Deregister(deregister) => deregister.now_unix_ms = now,
-        Command::Kv { now_unix_ms, .. } => *now_unix_ms = now,
+        Command::Kv { now_unix_ms, .. } | Command::Txn { now_unix_ms, .. } => *now_unix_ms = now,
         Command::Session { verb, session, now_unix_ms } => {
             *now_unix_ms = now;
             if *verb == SessionVerb::Create && session.id.is_empty() {

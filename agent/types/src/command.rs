@@ -7,6 +7,7 @@ use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::service::NodeService;
 use crate::session::Session;
+use crate::txn::{TxnOp, TxnReply};
 use serde::{Deserialize, Serialize};
 
 /// One write. New variants go at the end; a variant's fields are only ever added to, with `#[serde(default)]`
@@ -43,6 +44,13 @@ pub enum Command {
     ReapTombstones(Index),
     /// Several commands in one entry, in order; each by itself. Filled by the write batcher, not by clients.
     Batch(Vec<Command>),
+    /// Several operations that take place together or not at all.
+    Txn {
+        /// The operations, in order.
+        ops: Vec<TxnOp>,
+        /// Time of the proposal, milliseconds since the Unix epoch, for lock-delay.
+        now_unix_ms: u64,
+    },
 }
 
 /// A registration, as `/v1/catalog/register` and anti-entropy send it.
@@ -115,4 +123,6 @@ pub enum Outcome {
     Refused(String),
     /// One outcome for each part of a batch.
     Batch(Vec<Outcome>),
+    /// What a transaction answered.
+    Txn(TxnReply),
 }

@@ -20,6 +20,7 @@ pub mod query;
 pub mod report;
 pub mod service;
 pub mod session;
+pub mod txn;
 
 pub use check::{CheckRun, CheckUpdate, HealthCheck, HealthCheckDefinition, HealthStatus};
 pub use command::{Command, Deregister, KvVerb, Outcome, Register, SessionVerb};
@@ -31,3 +32,4 @@ pub use node::Node;
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};
 pub use service::{AddressPort, NodeService, ServiceNode, Weights};
 pub use session::{Session, SessionBehavior};
+pub use txn::{TxnError, TxnKvVerb, TxnOp, TxnReply, TxnResult, TxnVerb};

@@ -40,7 +40,7 @@ impl Writer {
         self.touch_node(&node);
     }
 
-    fn remove_service(&mut self, node: &NodeName, id: &ServiceId, now_unix_ms: u64) {
+    pub(super) fn remove_service(&mut self, node: &NodeName, id: &ServiceId, now_unix_ms: u64) {
         if self.state.services.get(node, id).is_none() {
             return;
         }
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    fn remove_check(&mut self, node: &NodeName, id: &CheckId, now_unix_ms: u64) {
+    pub(super) fn remove_check(&mut self, node: &NodeName, id: &CheckId, now_unix_ms: u64) {
         let Some(check) = self.state.checks.remove(node, id) else { return };
         self.touch_check(&check);
         self.end_sessions_on_check(node, id, now_unix_ms);

@@ -4,7 +4,7 @@ use super::Writer;
 use crate::key::fold;
 use crate::schema::State;
 use crate::tables::connect_target;
-use lictor_types::{HealthCheck, HealthStatus, Node, NodeService, Outcome, Register, Weights};
+use lictor_types::{HealthCheck, HealthStatus, Node, NodeName, NodeService, Outcome, Register, Weights};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +19,16 @@ const WEIGHT_MAX: i64 = 65535;
 /// A registration that the state accepts, made canonical.
 struct Plan {
     /// `None`: the row stays as it is.
-    node: Option<Node>,
-    /// The name under which the node has been until now, when its UUID moves to a new name.
-    renamed_from: Option<lictor_types::NodeName>,
+    node: Option<NodePlan>,
     service: Option<NodeService>,
     checks: Vec<HealthCheck>,
+}
+
+/// A node's row that the state accepts, and that differs from what is there.
+struct NodePlan {
+    node: Node,
+    /// The name under which the node has been until now, when its UUID moves to a new name.
+    renamed_from: Option<NodeName>,
 }
 
 impl Writer {
@@ -33,20 +38,10 @@ impl Writer {
             Err(sentence) => return Outcome::Refused(sentence),
         };
         let now = register.now_unix_ms;
-        if let Some(old) = plan.renamed_from {
-            let created = self.state.nodes.get(&old).map(|node| node.create_index);
-            self.remove_node(&old, now);
-            if let Some(mut node) = plan.node {
-                node.create_index = created.unwrap_or(self.index);
-                self.insert_node(node);
-            }
-        } else if let Some(mut node) = plan.node {
-            node.create_index = self.state.nodes.get(&node.node).map_or(self.index, |old| old.create_index);
-            self.insert_node(node);
+        if let Some(node) = plan.node {
+            self.carry_out(node, now);
         }
-        // The name as it was given; in the memory of the node's row when it is written the same there.
-        let given = &register.node.node;
-        let node = self.state.nodes.get(given).map(|row| &row.node).filter(|name| *name == given).unwrap_or(given).clone();
+        let node = self.shared_name(&register.node.node);
         if let Some(service) = plan.service {
             self.put_service(&node, service);
         }
@@ -57,6 +52,28 @@ impl Writer {
         Outcome::Done
     }
 
+    /// Writes a node's row unless it is there already. Refused in the words of Consul's state store.
+    pub(super) fn put_node(&mut self, given: &Node, now_unix_ms: u64) -> Result<(), String> {
+        if let Some(plan) = plan_node(&self.state, given)? {
+            self.carry_out(plan, now_unix_ms);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, NodePlan { mut node, renamed_from }: NodePlan, now_unix_ms: u64) {
+        let old = self.state.nodes.get(renamed_from.as_ref().unwrap_or(&node.node));
+        node.create_index = old.map_or(self.index, |old| old.create_index);
+        if let Some(old) = renamed_from {
+            self.remove_node(&old, now_unix_ms);
+        }
+        self.insert_node(node);
+    }
+
+    /// A node's name as it was given; in the memory of the node's row when it is written the same there.
+    pub(super) fn shared_name(&self, given: &NodeName) -> NodeName {
+        self.state.nodes.get(given).map(|row| &row.node).filter(|name| *name == given).unwrap_or(given).clone()
+    }
+
     fn insert_node(&mut self, mut node: Node) {
         node.modify_index = self.index;
         let name = node.node.clone();
@@ -64,7 +81,7 @@ impl Writer {
         self.touch_node(&name);
     }
 
-    fn put_service(&mut self, node: &lictor_types::NodeName, mut service: NodeService) {
+    pub(super) fn put_service(&mut self, node: &NodeName, mut service: NodeService) {
         let old = self.state.services.get(node, &service.id).cloned();
         match &old {
             Some(old) => {
@@ -88,7 +105,7 @@ impl Writer {
         }
     }
 
-    fn put_check(&mut self, mut check: HealthCheck, now_unix_ms: u64) {
+    pub(super) fn put_check(&mut self, mut check: HealthCheck, now_unix_ms: u64) {
         if !check.service_id.is_empty()
             && let Some(service) = self.state.services.get(&check.node, &check.service_id)
         {
@@ -126,34 +143,15 @@ fn plan(state: &State, register: &Register) -> Result<Plan, String> {
     if given.node.is_empty() {
         return Err("Must provide node".to_owned());
     }
-    let existing = state.nodes.get(&given.node);
-    let mut node = given.clone();
-    if node.datacenter.is_empty() {
-        node.datacenter = state.datacenter.to_string();
-    }
-    let changes = existing.is_none_or(|old| !register.skip_node_update && !same_node(old, &node));
-    let mut renamed_from = None;
-    if changes && !node.id.is_empty() {
-        match state.nodes.get_by_id(&node.id) {
-            Some(holder) if holder.node != node.node => {
-                name_is_free(state, &node, false).map_err(|why| {
-                    format!("failed inserting node: Error while renaming Node ID: {:?} ({}): {why}", node.id, node.address)
-                })?;
-                renamed_from = Some(holder.node.clone());
-            }
-            Some(_) => {}
-            None => name_is_free(state, &node, true)
-                .map_err(|why| format!("failed inserting node: Error while renaming Node ID: {:?}: {why}", node.id))?,
-        }
-    }
+    let stays = register.skip_node_update && state.nodes.get(&given.node).is_some();
+    let node = if stays { None } else { plan_node(state, given).map_err(|why| format!("failed inserting node: {why}"))? };
     let service = register.service.as_ref().map(canonical_service);
     if let Some(service) = &service {
-        check_meta(&service.meta).map_err(|why| {
-            format!("failed inserting service: Invalid Service Meta for node {} and serviceID {}: {why}", given.node, service.id)
-        })?;
+        check_meta(&given.node, service).map_err(|why| format!("failed inserting service: {why}"))?;
     }
     // What the node keeps: a rename takes everything from the old name.
-    let loses_all = renamed_from.as_ref().is_some_and(|old| fold(old) == fold(&given.node));
+    let renamed_from = node.as_ref().and_then(|plan| plan.renamed_from.as_ref());
+    let loses_all = renamed_from.is_some_and(|old| fold(old) == fold(&given.node));
     let mut checks = Vec::with_capacity(register.checks.len());
     for check in &register.checks {
         let check = canonical_check(check, &given.node);
@@ -174,7 +172,33 @@ fn plan(state: &State, register: &Register) -> Result<Plan, String> {
         }
         checks.push(check);
     }
-    Ok(Plan { node: changes.then_some(node), renamed_from, service, checks })
+    Ok(Plan { node, service, checks })
+}
+
+/// What becomes of a node's row; `None`: it stays as it is.
+fn plan_node(state: &State, given: &Node) -> Result<Option<NodePlan>, String> {
+    let mut node = given.clone();
+    if node.datacenter.is_empty() {
+        node.datacenter = state.datacenter.to_string();
+    }
+    if state.nodes.get(&node.node).is_some_and(|old| same_node(old, &node)) {
+        return Ok(None);
+    }
+    let mut renamed_from = None;
+    if !node.id.is_empty() {
+        match state.nodes.get_by_id(&node.id) {
+            Some(holder) if holder.node != node.node => {
+                name_is_free(state, &node, false)
+                    .map_err(|why| format!("Error while renaming Node ID: {:?} ({}): {why}", node.id, node.address))?;
+                renamed_from = Some(holder.node.clone());
+            }
+            Some(_) => {}
+            None => {
+                name_is_free(state, &node, true).map_err(|why| format!("Error while renaming Node ID: {:?}: {why}", node.id))?
+            }
+        }
+    }
+    Ok(Some(NodePlan { node, renamed_from }))
 }
 
 fn same_node(old: &Node, new: &Node) -> bool {
@@ -203,7 +227,7 @@ fn name_is_free(state: &State, node: &Node, may_take_from_unnamed: bool) -> Resu
     Ok(())
 }
 
-fn canonical_service(given: &NodeService) -> NodeService {
+pub(super) fn canonical_service(given: &NodeService) -> NodeService {
     let mut service = given.clone();
     if service.id.is_empty() {
         service.id = lictor_types::ServiceId::from(service.service.as_str());
@@ -231,7 +255,7 @@ fn is_void(value: &Value) -> bool {
     }
 }
 
-fn canonical_check(given: &HealthCheck, node: &lictor_types::NodeName) -> HealthCheck {
+pub(super) fn canonical_check(given: &HealthCheck, node: &NodeName) -> HealthCheck {
     let mut check = given.clone();
     if check.node.is_empty() {
         check.node = node.clone();
@@ -246,7 +270,12 @@ fn canonical_check(given: &HealthCheck, node: &lictor_types::NodeName) -> Health
     check
 }
 
-fn check_meta(meta: &BTreeMap<String, String>) -> Result<(), String> {
+/// Refuses metadata that an instance may not have.
+pub(super) fn check_meta(node: &NodeName, service: &NodeService) -> Result<(), String> {
+    meta_fault(&service.meta).map_err(|why| format!("Invalid Service Meta for node {node} and serviceID {}: {why}", service.id))
+}
+
+fn meta_fault(meta: &BTreeMap<String, String>) -> Result<(), String> {
     if meta.len() > META_PAIRS_MAX {
         return Err(format!("Node metadata cannot contain more than {META_PAIRS_MAX} key/value pairs"));
     }

@@ -3,7 +3,9 @@
 use crate::uuid_text;
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::duration;
-use lictor_types::{Deregister, KvEntry, KvVerb, NodeService, Register, Session, SessionVerb};
+use lictor_types::{
+    Deregister, KvEntry, KvVerb, NodeService, Register, Session, SessionVerb, TxnKvVerb, TxnOp, TxnVerb,
+};
 use std::time::Duration;
 
 /// Longest time to live of a session.
@@ -55,6 +57,31 @@ fn service(service: &NodeService) -> Result<(), String> {
         0 => Ok(()),
         1 => Err(format!("1 error occurred:\n\t* {}\n\n", faults.concat())),
         count => Err(format!("{count} errors occurred:\n\t* {}\n\n", faults.join("\n\t* "))),
+    }
+}
+
+/// An operation of a transaction.
+pub(crate) fn txn_op(op: &TxnOp) -> Result<(), String> {
+    match op {
+        TxnOp::Kv { verb: TxnKvVerb::DeleteTree, .. } => Ok(()),
+        TxnOp::Kv { verb: TxnKvVerb::Lock, entry } => kv(KvVerb::Lock, entry),
+        TxnOp::Kv { entry, .. } => kv(KvVerb::Set, entry),
+        TxnOp::Node { verb: TxnVerb::Get, node } if node.id.is_empty() => Ok(()),
+        TxnOp::Node { verb: TxnVerb::Get, node } => uuid_text::check_node_id(&node.id).map_err(|why| {
+            let why = why.trim_start_matches("Bad node ID: ");
+            format!("node lookup by ID failed, wrong UUID: {why} for '{}'", node.id)
+        }),
+        TxnOp::Node { node, .. } if node.node.is_empty() => Err("Must provide node".to_owned()),
+        TxnOp::Node { node, .. } if node.id.is_empty() => Ok(()),
+        TxnOp::Node { node, .. } => uuid_text::check_node_id(&node.id),
+        TxnOp::Service { verb: TxnVerb::Get, .. } => Ok(()),
+        // Without id and name it is for the state to say what is missing: the node may be missing too.
+        TxnOp::Service { service, .. } if service.id.is_empty() && service.service.is_empty() => Ok(()),
+        TxnOp::Service { service: row, .. } => service(row),
+        TxnOp::Check { .. } => Ok(()),
+        TxnOp::EndSession(id) => {
+            uuid_text::check(id).map_err(|fault| format!("failed session lookup: index error: {fault}"))
+        }
     }
 }
 

@@ -1,0 +1,43 @@
+//! The way of a transaction: what Consul's endpoint refuses is told for each operation, before the log is troubled.
+
+use crate::authorize;
+use crate::server::Server;
+use crate::write::validate;
+use lictor_rpc::ClusterError;
+use lictor_types::{Index, QueryMeta, QueryOptions, Token, TxnError, TxnOp, TxnReply};
+
+impl Server {
+    /// What is wrong with operations whatever the state is, or not allowed to the caller.
+    pub(crate) fn txn_faults(&self, ops: &[TxnOp], token: &Token) -> Vec<TxnError> {
+        let fault = |(op_index, op): (usize, &TxnOp)| {
+            let allowed = || authorize::txn_op(&self.settings.acl, token, op).map_err(|denied| denied.to_string());
+            validate::txn_op(op).and_then(|()| allowed()).err().map(|what| TxnError { op_index, what })
+        };
+        ops.iter().enumerate().filter_map(fault).collect()
+    }
+
+    /// Answers a transaction that only reads.
+    pub(crate) async fn answer_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
+        self.check_datacenter(&options.datacenter)?;
+        if !ops.iter().all(TxnOp::is_read) {
+            return Err(ClusterError::BadRequest("a transaction that writes was asked as one that reads".to_owned()));
+        }
+        self.make_fresh(options.consistency).await?;
+        let faults = self.txn_faults(ops, &options.token);
+        let reply = if faults.is_empty() {
+            let mut reply = self.catalog.snapshot().read_txn(ops);
+            self.settings.acl.resolve(&options.token).redact_txn(&mut reply.results);
+            reply
+        } else {
+            TxnReply::failed(faults)
+        };
+        let meta = QueryMeta {
+            // There is nothing to wait for.
+            index: Index(0),
+            last_contact: self.raft.last_contact(),
+            known_leader: self.raft.knows_leader(),
+            effective: None,
+        };
+        Ok((meta, reply))
+    }
+}
