@@ -72,7 +72,8 @@ impl Running {
             damping: definition.flap_damping.map(|settings| Box::new(Damping::new(settings))),
             quiet_for: definition.flap_damping.map(|settings| settings.window).unwrap_or_default(),
             history: History::default(),
-            resend: false,
+            // The first result is told even if it is what was restored: it says that the check was heard of.
+            resend: true,
             stamps,
             retired: false,
             expires: None,

@@ -30,13 +30,11 @@ impl LocalView {
 
     fn aliased_here(&self, service: &ServiceId) -> Aliased {
         let Some(local) = self.local.get() else { return Aliased::default() };
-        let mut checks = Vec::new();
-        for check in local.checks() {
-            let of = &check.check.service_id;
-            if of.is_empty() || of == service {
-                checks.push(state(&check.check));
-            }
+        let mut checks = local.checks_of(&ServiceId::default());
+        if !service.is_empty() {
+            checks.extend(local.checks_of(service));
         }
+        let checks = checks.iter().map(|check| state(&check.check)).collect();
         let found = service.is_empty() || local.service(service).is_some();
         Aliased { found, checks }
     }

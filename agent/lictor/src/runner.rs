@@ -2,7 +2,7 @@
 
 use lictor_checks::{InitialState, Scheduler};
 use lictor_local::{Initial, Runner};
-use lictor_types::{CheckDefinition, CheckId};
+use lictor_types::{CheckDefinition, CheckId, CheckUpdate};
 
 /// Runs the checks of the local state.
 pub(crate) struct ScheduledRunner {
@@ -28,6 +28,10 @@ impl Runner for ScheduledRunner {
 
     fn stop(&self, id: &CheckId) {
         self.scheduler.stop(id);
+    }
+
+    fn is_current(&self, update: &CheckUpdate) -> bool {
+        self.scheduler.is_current(update)
     }
 
     fn is_damped(&self, id: &CheckId) -> bool {

@@ -175,6 +175,10 @@ impl Inner {
         let id = update.id.clone();
         let (updated, dirty, deadline_changed) = {
             let mut state = self.state.lock();
+            // Under the lock: a check is stopped before its successor comes into the state.
+            if !self.runner.is_current(&update) {
+                return Updated::Unknown;
+            }
             let before = state.next_deadline();
             let updated = state.update_check(update, clock::now());
             (updated, state.has_changes(), before != state.next_deadline())

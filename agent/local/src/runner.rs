@@ -1,6 +1,6 @@
 //! Who runs the checks. Implemented where `checks` and `local` meet (in the binary), so that neither names the other.
 
-use lictor_types::{CheckDefinition, CheckId, HealthStatus};
+use lictor_types::{CheckDefinition, CheckId, CheckUpdate, HealthStatus};
 use std::time::Duration;
 
 /// What is known of a check before its first run.
@@ -22,6 +22,11 @@ pub trait Runner: Send + Sync + 'static {
     fn start(&self, id: &CheckId, definition: &CheckDefinition, initial: Initial) -> Result<(), String>;
     /// Stops a check, if it runs.
     fn stop(&self, id: &CheckId);
+    /// Whether an update comes from the check that runs under its id now, not from one that was stopped or replaced while it was
+    /// on its way. Called under the lock of the state.
+    fn is_current(&self, _update: &CheckUpdate) -> bool {
+        true
+    }
     /// Whether flap damping holds the check's state now.
     fn is_damped(&self, _id: &CheckId) -> bool {
         false

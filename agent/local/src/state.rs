@@ -3,6 +3,7 @@
 //! A pure state machine: events come in with their time, [`Push`]es go out. Nothing here waits, reads a clock or talks.
 
 mod compare;
+mod floor;
 mod push;
 
 pub use push::{Group, Push, Removal};
@@ -11,7 +12,7 @@ use crate::canonical;
 use lictor_net::clock::Instant;
 use lictor_rpc::node::{LocalCheck, LocalService};
 use lictor_types::{
-    CheckDefinition, CheckId, CheckUpdate, HealthStatus, Node, NodeName, Origin, ServiceDefinition, ServiceId, Token,
+    CheckDefinition, CheckId, CheckUpdate, HealthStatus, Node, NodeName, Origin, ServiceDefinition, ServiceId, ServiceName, Token,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -46,8 +47,13 @@ pub struct CheckEntry {
     pub restored_at: Option<Instant>,
     /// Whether there was a result since the start.
     pub heard: bool,
-    /// Since when results have been critical without a break.
+    /// Since when results have been critical without a break. A check that flap damping alone holds critical is not: what it
+    /// finds is better, and its service is not removed for it.
     pub critical_since: Option<Instant>,
+    /// What flap damping asks for, while it does.
+    held: Option<floor::Held>,
+    /// The stamp of its last update.
+    stamp: u64,
     /// When a change of output alone is synced.
     deferred_until: Option<Instant>,
 }
@@ -63,9 +69,9 @@ impl CheckEntry {
 }
 
 /// What an update changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Updated {
-    /// There is no such check (any more).
+    /// There is no such check (any more), or a later update of it was here before.
     Unknown,
     /// Nothing.
     Nothing,
@@ -105,6 +111,10 @@ pub struct State {
     services: BTreeMap<ServiceId, ServiceEntry>,
     checks: BTreeMap<CheckId, CheckEntry>,
     checks_of: BTreeMap<ServiceId, BTreeSet<CheckId>>,
+    /// Instances by the name of their service.
+    instances: BTreeMap<ServiceName, BTreeSet<ServiceId>>,
+    /// Checks that are critical by flap damping alone, or would be but for the floor.
+    withheld: BTreeSet<CheckId>,
     /// What the catalog is to learn.
     node_dirty: bool,
     dirty_services: BTreeSet<ServiceId>,
@@ -128,6 +138,8 @@ impl State {
             services: BTreeMap::new(),
             checks: BTreeMap::new(),
             checks_of: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            withheld: BTreeSet::new(),
             node_dirty: true,
             dirty_services: BTreeSet::new(),
             dirty_checks: BTreeSet::new(),
@@ -196,6 +208,11 @@ impl State {
         let old = self.services.get(&id);
         let row = canonical::service(&bare);
         let same_row = old.is_some_and(|old| old.local.service == row);
+        let name_before = old.map(|old| old.local.service.service.clone()).filter(|name| *name != row.service);
+        if let Some(name) = name_before {
+            self.forget_instance(&name, &id);
+        }
+        self.instances.entry(row.service.clone()).or_default().insert(id.clone());
         let local = LocalService { content_hash: canonical::content_hash(&row), service: row, origin: definition.origin.clone() };
         self.services.insert(id.clone(), ServiceEntry { local: Arc::new(local), definition: Arc::new(bare), bundled, sidecar });
         if self.gone_services.remove(&id).is_some() || !same_row {
@@ -203,8 +220,18 @@ impl State {
         }
         if !same_row {
             self.refresh_checks_of(&id);
+            self.keep_floor(None);
         }
         true
+    }
+
+    fn forget_instance(&mut self, name: &ServiceName, id: &ServiceId) {
+        if let Some(ids) = self.instances.get_mut(name) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.instances.remove(name);
+            }
+        }
     }
 
     /// Tells the checks of a service its new name; those from files also its new tags (as a reload of Consul does, while
@@ -233,11 +260,13 @@ impl State {
         let entry = self.services.remove(id)?;
         let token = self.token_or_default(&entry.definition.token);
         self.dirty_services.remove(id);
+        self.forget_instance(&entry.local.service.service, id);
         let checks: Vec<CheckId> = self.checks_of(id).cloned().collect();
         for check in &checks {
             self.remove_check(check);
         }
         self.gone_services.insert(id.clone(), token);
+        self.keep_floor(None);
         Some(checks)
     }
 
@@ -265,6 +294,8 @@ impl State {
             restored_at: None,
             heard: false,
             critical_since: None,
+            held: None,
+            stamp: 0,
             deferred_until: None,
         };
         let local = Arc::make_mut(&mut entry.local);
@@ -277,6 +308,8 @@ impl State {
                 entry.heard = old.heard;
                 entry.critical_since = old.critical_since;
                 entry.deferred_until = old.deferred_until;
+                entry.held.clone_from(&old.held);
+                entry.stamp = old.stamp;
             }
             (None, Some(restored)) => {
                 local.check.status = restored.status;
@@ -303,6 +336,7 @@ impl State {
         if self.gone_checks.remove(&id).is_some() || !same_row {
             self.dirty_checks.insert(id);
         }
+        self.keep_floor(None);
         true
     }
 
@@ -324,8 +358,10 @@ impl State {
         }
         self.unlink(&entry.definition.service_id, id);
         self.dirty_checks.remove(id);
+        self.withheld.remove(id);
         let token = self.token_or_default(&entry.definition.token);
         self.gone_checks.insert(id.clone(), (entry.definition.service_id.clone(), token));
+        self.keep_floor(None);
         true
     }
 
@@ -337,42 +373,67 @@ impl State {
 
     /// Takes the result of a run.
     pub fn update_check(&mut self, update: CheckUpdate, now: Instant) -> Updated {
-        let Some(entry) = self.checks.get_mut(&update.id) else { return Updated::Unknown };
-        let output = if self.discard_check_output { String::new() } else { update.output };
+        let CheckUpdate { id, status, output, held, stamp } = update;
+        let Some(entry) = self.checks.get_mut(&id) else { return Updated::Unknown };
+        if stamp < entry.stamp {
+            return Updated::Unknown;
+        }
+        entry.stamp = stamp;
         entry.heard = true;
         if entry.restored_at.take().is_some() {
             Arc::make_mut(&mut entry.local).restored_age = None;
         }
         let reap_before = entry.reap_at();
-        entry.critical_since = match update.status {
+        entry.critical_since = match held.unwrap_or(status) {
             HealthStatus::Critical => entry.critical_since.or(Some(now)),
             HealthStatus::Passing | HealthStatus::Warning => None,
         };
         let reap_now = entry.reap_at();
         if reap_before != reap_now {
             if let Some(at) = reap_before {
-                self.reap.remove(&(at, update.id.clone()));
+                self.reap.remove(&(at, id.clone()));
             }
             if let Some(at) = reap_now {
-                self.reap.insert((at, update.id.clone()));
+                self.reap.insert((at, id.clone()));
             }
         }
-        let status_changed = entry.local.check.status != update.status;
+        let withheld = status == HealthStatus::Critical && held.is_some_and(|found| found != HealthStatus::Critical);
+        if withheld {
+            let hides = entry.held.as_ref().is_some_and(|held| held.hides);
+            entry.held = Some(floor::Held { output, hides });
+            self.withheld.insert(id);
+            return self.keep_floor(Some(now)).max(Updated::Nothing);
+        }
+        entry.held = None;
+        self.withheld.remove(&id);
+        let updated = self.show(&id, status, output, Some(now));
+        if updated == Updated::Status { updated.max(self.keep_floor(Some(now))) } else { updated }
+    }
+
+    /// Changes what a check shows. With `now` a change of output alone may wait.
+    fn show(&mut self, id: &CheckId, status: HealthStatus, output: String, now: Option<Instant>) -> Updated {
+        let Some(entry) = self.checks.get_mut(id) else { return Updated::Unknown };
+        let output = if self.discard_check_output { String::new() } else { output };
+        let status_changed = entry.local.check.status != status;
         if !status_changed && entry.local.check.output == output {
             return Updated::Nothing;
         }
         let local = Arc::make_mut(&mut entry.local);
-        local.check.status = update.status;
+        local.check.status = status;
         local.check.output = output;
-        if status_changed || self.check_update_interval.is_zero() {
-            let until = entry.deferred_until.take();
-            self.undefer(&update.id, until);
-            self.dirty_checks.insert(update.id);
-        } else if entry.deferred_until.is_none() && !self.dirty_checks.contains(&update.id) {
-            // Spread over half to one and a half intervals, so that many checks don't come due together.
-            let until = now + self.check_update_interval.mul_f64(self.chance.random_range(0.5..1.5));
-            entry.deferred_until = Some(until);
-            self.deferred.insert((until, update.id));
+        match now.filter(|_| !status_changed && !self.check_update_interval.is_zero()) {
+            None => {
+                let until = entry.deferred_until.take();
+                self.undefer(id, until);
+                self.dirty_checks.insert(id.clone());
+            }
+            Some(now) if entry.deferred_until.is_none() && !self.dirty_checks.contains(id) => {
+                // Spread over half to one and a half intervals, so that many checks don't come due together.
+                let until = now + self.check_update_interval.mul_f64(self.chance.random_range(0.5..1.5));
+                entry.deferred_until = Some(until);
+                self.deferred.insert((until, id.clone()));
+            }
+            Some(_) => {}
         }
         if status_changed { Updated::Status } else { Updated::Output }
     }

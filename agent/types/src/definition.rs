@@ -181,7 +181,8 @@ pub struct PluginCall {
 }
 
 /// Damping of a check that changes its state too often: within `window`, after `max_changes` changes the check is held at
-/// its worst recent state until it has been quiet.
+/// its worst recent state until it has been quiet. Damping alone never takes more than half of an agent's instances of a
+/// service out of the answers: beyond that a held check shows `warning`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlapDamping {
     /// The window looked at.

@@ -8,10 +8,10 @@ use crate::state::Restored;
 use crate::{canonical, sidecar};
 use lictor_net::clock;
 use lictor_telemetry::Emit;
-use lictor_types::definition::{CheckKind, validate};
+use lictor_types::definition::{CheckKind, cycle, validate};
 use lictor_types::{CheckDefinition, CheckId, Origin, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 const SCRIPTS_OFF_REMOTE: &str =
@@ -61,6 +61,33 @@ impl Inner {
             Origin::File { .. } => {}
         }
         self.runner.validate(check).map_err(|message| LocalError::Invalid(format!("Invalid check: {message}")))
+    }
+
+    /// Refuses composites that would wait for themselves. `gone` are checks that go with the registration.
+    fn refuse_cycles<'a>(
+        &self,
+        new: impl Iterator<Item = &'a CheckDefinition> + Clone,
+        gone: &[CheckId],
+    ) -> Result<(), LocalError> {
+        fn members(check: &CheckDefinition) -> Option<&[CheckId]> {
+            check.composite.as_ref().map(|composite| composite.checks.as_slice())
+        }
+        let composites: HashMap<&CheckId, &CheckDefinition> =
+            new.clone().filter(|check| check.composite.is_some()).map(|check| (&check.id, check)).collect();
+        if composites.is_empty() {
+            return Ok(());
+        }
+        let others: HashSet<&CheckId> = new.map(|check| &check.id).chain(gone).collect();
+        let state = self.state.lock();
+        let find = |id: &CheckId| match composites.get(id) {
+            Some(check) => members(check),
+            None if others.contains(id) => None,
+            None => state.checks().get(id).and_then(|entry| members(&entry.definition)),
+        };
+        match composites.keys().find_map(|id| Some((*id, cycle::find(id, find)?))) {
+            Some((id, found)) => Err(LocalError::Invalid(format!("Invalid check: {}", cycle::sentence(id, &found)))),
+            None => Ok(()),
+        }
     }
 
     /// Puts a check into the state and starts it. It must have been validated.
@@ -127,19 +154,21 @@ impl Inner {
         self.wake.notify_one();
     }
 
-    fn put_service(&self, definition: &ServiceDefinition, checks: &[CheckDefinition], replace: Replace, is_sidecar: bool) {
-        let id = definition.effective_id();
-        let stale: Vec<CheckId> = {
-            let mut state = self.state.lock();
-            let named = |check: &&CheckId| checks.iter().any(|new| new.id == **check);
-            let before: Vec<CheckId> = match replace {
-                Replace::Nothing => Vec::new(),
-                Replace::Bundled => state.services().get(&id).map(|entry| entry.bundled.clone()).unwrap_or_default(),
-                Replace::All => state.checks_of(&id).cloned().collect(),
-            };
-            state.add_service(definition, is_sidecar);
-            before.into_iter().filter(|check| !named(&check)).collect()
+    /// Checks of a service that a registration takes away.
+    fn stale(&self, id: &ServiceId, checks: &[CheckDefinition], replace: Replace) -> Vec<CheckId> {
+        let state = self.state.lock();
+        let mut before: Vec<CheckId> = match replace {
+            Replace::Nothing => Vec::new(),
+            Replace::Bundled => state.services().get(id).map(|entry| entry.bundled.clone()).unwrap_or_default(),
+            Replace::All => state.checks_of(id).cloned().collect(),
         };
+        before.retain(|check| checks.iter().all(|new| new.id != *check));
+        before
+    }
+
+    fn put_service(&self, definition: &ServiceDefinition, checks: &[CheckDefinition], replace: Replace, is_sidecar: bool) {
+        let stale = self.stale(&definition.effective_id(), checks, replace);
+        self.state.lock().add_service(definition, is_sidecar);
         for check in &stale {
             self.drop_check(check);
         }
@@ -206,6 +235,12 @@ impl LocalHandle {
         for check in &sidecar_checks {
             inner.validate_check(check)?;
         }
+        let replace = match (&definition.origin, replace_existing_checks) {
+            (_, false) => Replace::Nothing,
+            (Origin::Api, true) => Replace::All,
+            (Origin::File { .. }, true) => Replace::Bundled,
+        };
+        inner.refuse_cycles(checks.iter().chain(&sidecar_checks), &inner.stale(&id, &checks, replace))?;
         if let Some(persist) = inner.persist.as_ref().filter(|_| keep == Keep::OnDisk) {
             match definition.origin {
                 Origin::Api => {
@@ -215,11 +250,6 @@ impl LocalHandle {
                 Origin::File { .. } => forgotten(&id, persist.remove_service(&id)),
             }
         }
-        let replace = match (&definition.origin, replace_existing_checks) {
-            (_, false) => Replace::Nothing,
-            (Origin::Api, true) => Replace::All,
-            (Origin::File { .. }, true) => Replace::Bundled,
-        };
         inner.put_service(definition, &checks, replace, false);
         if let Some(sidecar) = &sidecar {
             inner.put_service(sidecar, &sidecar_checks, Replace::Bundled, true);
@@ -268,6 +298,7 @@ impl LocalHandle {
                 check.token = service.definition.token.clone();
             }
         }
+        inner.refuse_cycles(std::iter::once(&check), &[])?;
         if let Some(persist) = inner.persist.as_ref().filter(|_| keep == Keep::OnDisk) {
             match check.origin {
                 Origin::Api => persist.put_check(&check).map_err(persist_error("check"))?,

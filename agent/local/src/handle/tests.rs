@@ -3,6 +3,7 @@ use crate::runner::Initial;
 use crate::settings::ScriptPolicy;
 use lictor_rpc::ClusterError;
 use lictor_rpc::fake::FakeCluster;
+use lictor_types::definition::Composite;
 use lictor_types::{HealthStatus, Origin};
 use serde_json::json;
 use std::path::Path;
@@ -22,6 +23,9 @@ impl Runner for Recorder {
     }
     fn stop(&self, id: &CheckId) {
         self.0.lock().push(format!("stop {id}"));
+    }
+    fn is_current(&self, update: &CheckUpdate) -> bool {
+        update.output != "of a predecessor"
     }
     fn is_damped(&self, id: &CheckId) -> bool {
         id == "damped"
@@ -141,6 +145,54 @@ async fn refusals_in_consuls_words() {
     let agent = agent_with(None, ScriptPolicy { files: true, api: false });
     assert!(agent.local.register_check(&script).is_err());
     agent.local.register_check(&filed).unwrap();
+}
+
+fn composite(id: &str, of: &[&str]) -> CheckDefinition {
+    let composite = Some(Composite { checks: of.iter().map(|id| CheckId::from(*id)).collect(), at_least: 1 });
+    CheckDefinition { composite, ttl: None, ..ttl(id, "") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn composites_that_would_wait_for_themselves_are_refused() {
+    let agent = agent();
+    let local = &agent.local;
+    let say = |result: Result<(), LocalError>| result.unwrap_err().to_string();
+    assert_eq!(
+        say(local.register_check(&composite("a", &["x", "a"]))),
+        "Invalid check: the composite check \"a\" is composed of itself"
+    );
+    local.register_check(&composite("a", &["b"])).unwrap();
+    local.register_service(&service("web", vec![composite("b", &["c"]), ttl("t", "")]), true).unwrap();
+    assert_eq!(
+        say(local.register_check(&composite("c", &["t", "a"]))),
+        "Invalid check: the composite check \"c\" closes a cycle: c -> a -> b -> c"
+    );
+    // The whole service is refused, and what it was stays.
+    let refusal = say(local.register_service(&service("db", vec![ttl("u", ""), composite("c", &["a"])]), true));
+    assert_eq!(refusal, "Invalid check: the composite check \"c\" closes a cycle: c -> a -> b -> c");
+    assert_eq!(ids(&agent), ["a", "b", "t"]);
+    // What goes with a registration closes nothing.
+    local.register_service(&service("web", vec![composite("c", &["a"])]), true).unwrap();
+    local.register_check(&composite("a", &["t"])).unwrap();
+    local.register_check(&composite("b", &["c"])).unwrap();
+    assert_eq!(ids(&agent), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_of_a_predecessor_do_not_count() {
+    let agent = agent();
+    agent.local.register_check(&ttl("a", "")).unwrap();
+    let update = |output: &str, stamp| CheckUpdate {
+        id: "a".into(),
+        status: HealthStatus::Passing,
+        output: output.into(),
+        stamp,
+        ..CheckUpdate::default()
+    };
+    assert_eq!(agent.local.apply_check_update(update("of a predecessor", 9)), Updated::Unknown);
+    assert_eq!(agent.local.apply_check_update(update("new", 8)), Updated::Status);
+    assert_eq!(agent.local.apply_check_update(update("older", 7)), Updated::Unknown);
+    assert_eq!(agent.local.check(&"a".into()).unwrap().check.output, "new");
 }
 
 #[tokio::test(start_paused = true)]
