@@ -78,3 +78,11 @@ fn a_directory_of_services_is_enough() {
     );
     assert_eq!(validate(&["/nonexistent".into()], STRICT).problems.len(), 1);
 }
+
+/// The files of every example are good, read strictly.
+#[test]
+fn examples_are_good() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/single-server");
+    let found = validate(&[examples.join("agent.hcl"), examples.join("config.d")], STRICT);
+    assert_eq!((found.problems, found.files), (Vec::new(), 3));
+}
