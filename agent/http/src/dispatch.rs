@@ -7,7 +7,7 @@ use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
-use crate::{agent, body, catalog, coordinate, event, health, internal, kv, path, session, status};
+use crate::{agent, body, catalog, coordinate, event, health, internal, kv, path, session, status, txn};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -252,7 +252,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentJoin => Err(HttpError::not_built("joining other agents")),
         Route::AgentForceLeave => agent::force_leave(call).await,
         Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
-        Route::Txn => Err(HttpError::not_built("transactions")),
+        Route::Txn => txn::handle(call).await,
         Route::Index if call.app.settings.ui => Ok(respond::redirect("/ui/", true)),
         Route::Index => Ok(respond::text(StatusCode::OK, "Lictor Agent")),
         Route::Ui if call.app.settings.ui => Ok(respond::html(PAGE)),

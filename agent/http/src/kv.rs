@@ -142,7 +142,8 @@ impl Serialize for Entries<'_> {
     }
 }
 
-struct Entry<'a>(&'a KvEntry);
+/// One entry in the shape of the API.
+pub(crate) struct Entry<'a>(pub(crate) &'a KvEntry);
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

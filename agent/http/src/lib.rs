@@ -31,6 +31,7 @@ mod server;
 mod session;
 mod settings;
 mod status;
+mod txn;
 
 pub use server::{BindError, HttpServer};
 pub use settings::{HttpSettings, Listen, UnixSocket};

@@ -151,8 +151,7 @@ pub(crate) fn set_index(headers: &mut HeaderMap, index: u64) {
 pub(crate) fn set_meta(headers: &mut HeaderMap, meta: &QueryMeta) {
     let Index(index) = meta.index;
     set_index(headers, index);
-    headers.insert(KNOWN_LEADER, if meta.known_leader { TRUE } else { FALSE });
-    headers.insert(LAST_CONTACT, HeaderValue::from(u64::try_from(meta.last_contact.as_millis()).unwrap_or(u64::MAX)));
+    set_age(headers, meta);
     if let Some(effective) = meta.effective {
         let word = match effective {
             Consistency::Default => "leader",
@@ -161,6 +160,12 @@ pub(crate) fn set_meta(headers: &mut HeaderMap, meta: &QueryMeta) {
         };
         headers.insert(EFFECTIVE, HeaderValue::from_static(word));
     }
+}
+
+/// Sets the headers that tell leader and age of an answer for which there is nothing to wait.
+pub(crate) fn set_age(headers: &mut HeaderMap, meta: &QueryMeta) {
+    headers.insert(KNOWN_LEADER, if meta.known_leader { TRUE } else { FALSE });
+    headers.insert(LAST_CONTACT, HeaderValue::from(u64::try_from(meta.last_contact.as_millis()).unwrap_or(u64::MAX)));
 }
 
 /// Sets `X-Consul-Reason`.

@@ -30,6 +30,7 @@ pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> 
         max_conns_per_client: config.limits.http_max_conns_per_client,
         max_header_bytes: if config.http.header_bytes_max == 0 { defaults.max_header_bytes } else { config.http.header_bytes_max },
         kv_max_value_bytes: config.limits.kv_value_size_max,
+        txn_max_body_bytes: config.limits.txn_size_max,
         pretty: config.dev,
         // A page that says what there is instead of a 404; the full web UI is a room of its own, not built yet.
         ui: config.dev,

@@ -3,7 +3,7 @@
 use crate::fake_node::FakeNode;
 use crate::harness::{Server, canned};
 use lictor_http::HttpSettings;
-use lictor_types::{Command, KvVerb, Outcome, SessionVerb};
+use lictor_types::{Command, KvVerb, Outcome, SessionVerb, TxnError, TxnReply};
 use std::sync::Arc;
 
 /// Method, target, body; status; body, where `…` at the end takes anything.
@@ -64,7 +64,6 @@ async fn reads() {
             ("GET", "/v1/catalog/service/panic", "", 500, "internal error"),
             ("GET", "/v1/query", "", 501, "Not built yet in this version of Lictor: prepared queries"),
             ("GET", "/v1/acl/tokens", "", 401, "ACL support disabled"),
-            ("PUT", "/v1/txn", "[]", 501, "Not built yet in this version of Lictor: transactions"),
             ("GET", "/", "", 200, "Lictor Agent"),
             ("GET", "/ui/", "", 404, ""),
         ],
@@ -324,6 +323,38 @@ async fn writes() {
     );
     assert!(matches!(&written[6], Command::Session { verb: SessionVerb::Destroy, .. }));
     assert_eq!(written.len(), 7);
+}
+
+#[tokio::test]
+async fn transactions() {
+    let cluster = Arc::new(canned());
+    let settings = HttpSettings { kv_max_value_bytes: 4, txn_max_body_bytes: 6000, ..HttpSettings::default() };
+    let server = Server::start_with(settings, cluster.clone(), FakeNode::default()).await;
+    let failed = |what: &str| Ok(Outcome::Txn(TxnReply::failed(vec![TxnError { op_index: 0, what: what.into() }])));
+    cluster.outcomes.lock().extend([failed("a"), Ok(Outcome::Txn(TxnReply::default())), failed("b")]);
+    let get = r#"{"KV":{"Verb":"get","Key":"k"}}"#;
+    let many = |count: usize| format!("[{}]", vec![get; count].join(","));
+    let meta = r#","Index":0,"LastContact":0,"KnownLeader":true,"ConsistencyLevel":""}"#;
+    check(
+        &server,
+        &[
+            ("PUT", "/v1/txn", &many(1), 409, &format!(r#"{{"Results":null,"Errors":[{{"OpIndex":0,"What":"a"}}]{meta}"#)),
+            ("PUT", "/v1/txn", r#"[{"KV":{"Verb":"set","Key":"k"}}]"#, 200, r#"{"Results":[],"Errors":null}"#),
+            ("PUT", "/v1/txn?stale&consistent", r#"[{"Node":{"Verb":"foo"}}]"#, 409, r#"{"Results":null,"Errors":[{"OpIndex":0,"What":"b"}]}"#),
+            ("PUT", "/v1/txn", "[]", 200, &format!(r#"{{"Results":[],"Errors":null{meta}"#)),
+            ("PUT", "/v1/txn?stale", &many(64), 200, &format!(r#"{{"Results":[],"Errors":null{meta}"#)),
+            ("PUT", "/v1/txn", &many(65), 413, "Transaction contains too many operations (65 > 64)"),
+            ("PUT", "/v1/txn", &many(200), 413, "Request body(6401 bytes) too large, max size: 6000 bytes. See https://www.consul.io/docs/agent/options.html#txn_max_req_len."),
+            ("PUT", "/v1/txn", r#"[{"KV":{"Verb":"get","Key":"k","Value":"MTIzNDU="}}]"#, 413, "Value for key \"k\" is too large (5 > 4 bytes)"),
+            ("PUT", "/v1/txn", "[{", 400, "Failed to parse body: unexpected EOF"),
+            ("PUT", "/v1/txn?stale&consistent", "[]", 400, "Cannot specify ?stale with ?consistent, conflicting semantics."),
+        ],
+    )
+    .await;
+    let written = cluster.written.lock();
+    assert!(
+        matches!(&written[..], [Command::Txn { ops: one, .. }, Command::Txn { ops: two, .. }] if one.len() == 1 && two.len() == 1)
+    );
 }
 
 #[tokio::test]
