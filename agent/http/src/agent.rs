@@ -71,6 +71,11 @@ pub(crate) async fn config_sources(call: &Call<'_>) -> Result<Reply, HttpError> 
     Ok(call.style.json(&call.app.node.config_sources(&call.token()).await?))
 }
 
+/// The WASM plugins. Not in Consul.
+pub(crate) async fn plugins(call: &Call<'_>) -> Result<Reply, HttpError> {
+    Ok(call.style.json(&call.app.node.plugins(&call.token()).await?))
+}
+
 pub(crate) async fn leave(call: &Call<'_>) -> Result<Reply, HttpError> {
     call.app.node.leave(&call.token()).await?;
     Ok(respond::empty())

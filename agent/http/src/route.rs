@@ -40,6 +40,7 @@ pub(crate) enum Route {
     AgentServiceMaintenance,
     AgentToken,
     AgentConfigSources,
+    AgentPlugins,
     CatalogRegister,
     CatalogDeregister,
     CatalogDatacenters,
@@ -241,6 +242,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/agent/version", GET, Route::AgentVersion),
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
+    ("/v1/agent/plugins", GET, Route::AgentPlugins),
 ];
 
 static ROWS: LazyLock<HashMap<&'static str, Row>> =

@@ -178,10 +178,13 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         logs,
         node_id,
         #[cfg(feature = "plugins")]
-        plugins,
+        plugins: Arc::clone(&plugins),
         #[cfg(feature = "plugins")]
         plugin_seed,
+        shutdown: shutdown.clone(),
     };
+    #[cfg(feature = "plugins")]
+    shutdown.spawn(crate::plugin_files::run(plugins, Arc::clone(&reloader), shutdown.clone()));
     reloader.begin(targets).await;
     restore(local, syncing).await?;
     // The pool lives as long as the agent.

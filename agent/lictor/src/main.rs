@@ -11,6 +11,8 @@ mod host;
 mod identity;
 mod members;
 mod node;
+#[cfg(feature = "plugins")]
+mod plugin_files;
 mod reload;
 mod runner;
 mod settings;

@@ -255,7 +255,10 @@ impl Node for LocalNode {
 
     async fn reload(&self, token: &Token) -> Result<ReloadReport, NodeError> {
         self.write_agent(token)?;
-        Ok(self.reloader.reload().await)
+        let reloader = Arc::clone(&self.reloader);
+        // A caller that goes away must not cut the walk short: others wait for its end.
+        let walk = tokio::spawn(async move { reloader.reload().await });
+        walk.await.map_err(|error| NodeError::Refused(format!("the agent failed within: {error}")))
     }
 
     async fn plan(&self, paths: &[String], token: &Token) -> Result<ReloadReport, NodeError> {
@@ -266,6 +269,12 @@ impl Node for LocalNode {
     async fn config_sources(&self, token: &Token) -> Result<Vec<SourceStatus>, NodeError> {
         self.read_agent(token)?;
         Ok(self.reloader.sources().await)
+    }
+
+    #[cfg(feature = "plugins")]
+    async fn plugins(&self, token: &Token) -> Result<Vec<Value>, NodeError> {
+        self.read_agent(token)?;
+        Ok(self.reloader.plugins())
     }
 
     async fn leave(&self, token: &Token) -> Result<(), NodeError> {

@@ -1,13 +1,18 @@
 //! The walk of a changed configuration: read, compare, apply, report. Start-up is this walk from the empty configuration.
 
+#[cfg(feature = "plugins")]
+mod plugins;
+mod refused;
+
 use crate::settings;
 use lictor_config::{ConfigDiff, Loaded, Loader, PathSource, Sources};
 use lictor_dns::DnsServer;
 use lictor_local::LocalHandle;
+use lictor_net::Shutdown;
 use lictor_telemetry::logs::LogHandle;
 use lictor_telemetry::metrics;
 use lictor_types::report::{Problem, ReloadReport, SourceStatus};
-use lictor_types::{CheckDefinition, Origin, ServiceDefinition};
+use refused::{Definition, Refused};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -32,6 +37,8 @@ pub(crate) struct Targets {
     /// Seed of the plugins' random numbers.
     #[cfg(feature = "plugins")]
     pub(crate) plugin_seed: [u8; 32],
+    /// Ends what works in the background.
+    pub(crate) shutdown: Shutdown,
 }
 
 /// Reads the configuration and applies it; one reload at a time.
@@ -39,11 +46,14 @@ pub(crate) struct Reloader {
     sources: Sources,
     walk: Mutex<Walk>,
     targets: OnceLock<Targets>,
+    #[cfg(feature = "plugins")]
+    plugins: plugins::Judge,
 }
 
 struct Walk {
     /// Taken out while it reads on another thread.
     loader: Option<Loader>,
+    /// What is in effect: what was loaded, without what the agent refused to take.
     running: Loaded,
 }
 
@@ -51,45 +61,89 @@ impl Reloader {
     /// A reloader whose last load is `running`. It applies nothing before [`Reloader::begin`].
     pub(crate) fn new(sources: Sources, loader: Loader, running: Loaded) -> Arc<Self> {
         let walk = Mutex::new(Walk { loader: Some(loader), running });
-        Arc::new(Self { sources, walk, targets: OnceLock::new() })
+        Arc::new(Self {
+            sources,
+            walk,
+            targets: OnceLock::new(),
+            #[cfg(feature = "plugins")]
+            plugins: plugins::Judge::default(),
+        })
     }
 
     /// Applies the definitions of the first load.
     pub(crate) async fn begin(&self, targets: Targets) -> ReloadReport {
-        let walk = self.walk.lock().await;
+        let mut walk = self.walk.lock().await;
         let targets = self.targets.get_or_init(|| targets);
         let diff = ConfigDiff::first(&walk.running);
-        let report = apply(targets, &diff, &walk.running).await;
+        let before = Loaded { services: Vec::new(), checks: Vec::new(), ..walk.running.clone() };
+        let (report, refused) = apply(targets, &diff, &walk.running).await;
+        refused::settle(&mut walk.running, &before, &refused);
+        #[cfg(feature = "plugins")]
+        self.plugins.look(targets, &walk.running);
         tell(&report);
         report
     }
 
-    /// Reads everything anew and applies what changed.
+    /// Reads everything anew and applies what changed. Waits a moment for what plugins say to their checks, so that the report
+    /// tells of it.
     pub(crate) async fn reload(&self) -> ReloadReport {
+        #[cfg(feature = "plugins")]
+        {
+            let (mut report, looking) = self.walk().await;
+            report.warnings.extend(plugins::said(looking).await);
+            report
+        }
+        #[cfg(not(feature = "plugins"))]
+        self.walk().await.0
+    }
+
+    /// As [`Reloader::reload`], for nobody who reads the report: the log has it all.
+    pub(crate) async fn reload_unasked(&self) {
+        self.walk().await;
+    }
+
+    async fn walk(&self) -> (ReloadReport, Looking) {
         let mut walk = self.walk.lock().await;
-        let Some(targets) = self.targets.get() else { return ReloadReport::default() };
-        let Some(mut loader) = walk.loader.take() else { return failed("the last reload did not end; restart the agent") };
+        let Some(targets) = self.targets.get() else { return (ReloadReport::default(), Looking::default()) };
+        let Some(mut loader) = walk.loader.take() else {
+            return (failed("the last reload did not end; restart the agent"), Looking::default());
+        };
         let read = tokio::task::spawn_blocking(move || {
             let loaded = loader.load();
             (loader, loaded)
         });
         let (loader, loaded) = match read.await {
             Ok(read) => read,
-            Err(error) => return failed(&format!("reading the configuration failed within: {error}")),
+            Err(error) => return (failed(&format!("reading the configuration failed within: {error}")), Looking::default()),
         };
         walk.loader = Some(loader);
         let report = match loaded {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
                 let diff = ConfigDiff::between(&walk.running, &loaded);
-                let report = apply(targets, &diff, &loaded).await;
+                let (report, refused) = apply(targets, &diff, &loaded).await;
+                // What was refused is tried again by the next reload, whatever made it fit by then.
+                refused::settle(&mut loaded, &walk.running, &refused);
                 walk.running = loaded;
                 report
             }
             Err(error) => ReloadReport { rejected: error.problems, ..ReloadReport::default() },
         };
+        #[cfg(feature = "plugins")]
+        let looking = self.plugins.look(targets, &walk.running);
+        #[cfg(not(feature = "plugins"))]
+        let looking = Looking::default();
         drop(walk);
         tell(&report);
-        report
+        (report, looking)
+    }
+
+    /// Looks at the files of plugins, and at what plugins say to the checks that call them.
+    #[cfg(feature = "plugins")]
+    pub(crate) async fn look_at_plugins(&self) {
+        let walk = self.walk.lock().await;
+        if let Some(targets) = self.targets.get() {
+            self.plugins.look(targets, &walk.running);
+        }
     }
 
     /// What a reload would do if these were the configuration's paths.
@@ -111,9 +165,21 @@ impl Reloader {
         })
     }
 
-    /// Every source with its state.
+    /// Every source with its state, and what plugins have to say to its checks now.
     pub(crate) async fn sources(&self) -> Vec<SourceStatus> {
-        self.walk.lock().await.running.sources.clone()
+        let walk = self.walk.lock().await;
+        #[cfg(feature = "plugins")]
+        if let Some(targets) = self.targets.get() {
+            return plugins::with_problems(walk.running.sources.clone(), targets, &walk.running);
+        }
+        walk.running.sources.clone()
+    }
+
+    /// Every plugin that was called, with its state and figures.
+    #[cfg(feature = "plugins")]
+    pub(crate) fn plugins(&self) -> Vec<Value> {
+        let plugins = self.targets.get().map(|targets| targets.plugins.status()).unwrap_or_default();
+        plugins.iter().filter_map(|plugin| serde_json::to_value(plugin).ok()).collect()
     }
 
     /// Every option with the value in effect; secrets hidden.
@@ -132,65 +198,75 @@ fn failed(sentence: &str) -> ReloadReport {
     ReloadReport { rejected: vec![problem], ..ReloadReport::default() }
 }
 
+/// A look at plugins under way.
+#[cfg(feature = "plugins")]
+type Looking = Option<plugins::Looking>;
+/// Without plugins there is none.
+#[cfg(not(feature = "plugins"))]
+type Looking = Option<std::convert::Infallible>;
+
 /// Applies a difference. What cannot be applied moves from `applied` to `rejected`.
-async fn apply(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> ReloadReport {
+async fn apply(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> (ReloadReport, Vec<Refused>) {
     let mut report = diff.report(new);
-    let mut refused = apply_options(targets, diff, new);
+    let options = apply_options(targets, diff, new);
     #[cfg(feature = "plugins")]
-    apply_plugins(targets, diff, new).await;
+    if !diff.plugins.is_empty() || diff.options.iter().any(|option| option.key.starts_with("plugin")) {
+        targets.plugins.configure(settings::plugins(&new.config, targets.plugin_seed));
+    }
     // It writes no file for what files define, but takes locks and starts checks: aside from the threads that serve.
     let (local, diff) = (targets.local.clone(), diff.clone());
-    match tokio::task::spawn_blocking(move || apply_definitions(&local, &diff)).await {
-        Ok(problems) => refused.extend(problems),
-        Err(error) => refused.push(("".to_owned(), Problem { message: error.to_string(), ..Problem::default() })),
-    }
-    for (id, problem) in refused {
-        report.applied.retain(|change| change.id != id);
+    let refused = match tokio::task::spawn_blocking(move || apply_definitions(&local, &diff)).await {
+        Ok(refused) => refused,
+        Err(error) => {
+            report.rejected.push(Problem { message: format!("applying failed within: {error}"), ..Problem::default() });
+            Vec::new()
+        }
+    };
+    for (key, problem) in options {
+        report.applied.retain(|change| (change.kind.as_str(), change.id.as_str()) != ("option", key));
         report.rejected.push(problem);
     }
-    report
+    for refused in &refused {
+        let (kind, id) = (refused.definition.kind(), refused.definition.id());
+        report.applied.retain(|change| (change.kind.as_str(), change.id.as_str()) != (kind, id.as_str()));
+        report.rejected.push(refused.problem.clone());
+    }
+    (report, refused)
 }
 
-/// Removals come first: an id may move from one file to another.
-fn apply_definitions(local: &LocalHandle, diff: &ConfigDiff) -> Vec<(String, Problem)> {
-    let mut refused = Vec::new();
+/// Removals come first: an id may move from one file to another. What is refused is tried again as long as something else was
+/// taken meanwhile: it may wait for that.
+fn apply_definitions(local: &LocalHandle, diff: &ConfigDiff) -> Vec<Refused> {
     let _pause = local.pause();
-    for check in &diff.checks_removed {
-        if let Err(error) = local.deregister_check(&check.id) {
-            refused.push((check.id.to_string(), problem(&check.origin, &error.to_string())));
+    let mut refused = Vec::new();
+    for definition in
+        diff.checks_removed.iter().map(Definition::of_check).chain(diff.services_removed.iter().map(Definition::of_service))
+    {
+        if let Err(error) = definition.deregister(local) {
+            refused.push(Refused::new(definition, &error));
         }
     }
-    for service in &diff.services_removed {
-        let id = service.effective_id();
-        if let Err(error) = local.deregister_service(&id) {
-            refused.push((id.to_string(), problem(&service.origin, &error.to_string())));
+    let services = diff.services_added.iter().chain(&diff.services_changed).chain(&diff.services_moved);
+    let checks = diff.checks_added.iter().chain(&diff.checks_changed).chain(&diff.checks_moved);
+    let mut waiting: Vec<Definition> = services.map(Definition::of_service).chain(checks.map(Definition::of_check)).collect();
+    loop {
+        let before = waiting.len();
+        let mut failed = Vec::new();
+        for definition in waiting {
+            if let Err(error) = definition.register(local) {
+                failed.push(Refused::new(definition, &error));
+            }
         }
+        if failed.is_empty() || failed.len() == before {
+            refused.extend(failed);
+            return refused;
+        }
+        waiting = failed.into_iter().map(|refused| refused.definition).collect();
     }
-    let mut service = |service: &Arc<ServiceDefinition>| {
-        if let Err(error) = local.register_service(service, true) {
-            refused.push((service.effective_id().to_string(), problem(&service.origin, &error.to_string())));
-        }
-    };
-    diff.services_added.iter().chain(&diff.services_changed).chain(&diff.services_moved).for_each(&mut service);
-    let mut check = |check: &Arc<CheckDefinition>| {
-        if let Err(error) = local.register_check(check) {
-            refused.push((check.id.to_string(), problem(&check.origin, &error.to_string())));
-        }
-    };
-    diff.checks_added.iter().chain(&diff.checks_changed).chain(&diff.checks_moved).for_each(&mut check);
-    refused
-}
-
-fn problem(origin: &Origin, message: &str) -> Problem {
-    let (file, line) = match origin {
-        Origin::File { path, line } => (path.clone(), *line),
-        Origin::Api => (String::new(), 0),
-    };
-    Problem { file, line, message: message.to_owned(), ..Problem::default() }
 }
 
 /// Hands changed options to the rooms that can take them while they run.
-fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(String, Problem)> {
+fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(&'static str, Problem)> {
     let mut refused = Vec::new();
     if !diff.options.iter().any(|option| option.reloadable) {
         return refused;
@@ -198,7 +274,7 @@ fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(Str
     let config = &new.config;
     let mut refuse = |prefix: &str, error: String| {
         for option in diff.options.iter().filter(|option| option.key.starts_with(prefix)) {
-            refused.push((option.key.to_owned(), Problem { message: error.clone(), ..Problem::default() }));
+            refused.push((option.key, Problem { message: error.clone(), ..Problem::default() }));
         }
     };
     match settings::level(config) {
@@ -216,22 +292,19 @@ fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(Str
     refused
 }
 
-#[cfg(feature = "plugins")]
-async fn apply_plugins(targets: &Targets, diff: &ConfigDiff, new: &Loaded) {
-    if diff.plugins.is_empty() && !diff.options.iter().any(|option| option.key.starts_with("plugin")) {
-        // A signal from the watcher may also mean that a plugin's file changed.
-        targets.plugins.rescan().await;
-        return;
-    }
-    targets.plugins.reconfigure(settings::plugins(&new.config, targets.plugin_seed)).await;
-}
-
 /// Says in the log and in a metric what the report says.
 fn tell(report: &ReloadReport) {
     metrics::count("consul.config.reload", 1);
     metrics::gauge("consul.config.rejected", report.rejected.len() as f64);
     for problem in &report.rejected {
-        tracing::error!(file = problem.file, line = problem.line, column = problem.column, hint = problem.hint, "configuration rejected: {}", problem.message);
+        tracing::error!(
+            file = problem.file,
+            line = problem.line,
+            column = problem.column,
+            hint = problem.hint,
+            "configuration rejected: {}",
+            problem.message
+        );
     }
     for problem in &report.warnings {
         tracing::warn!(file = problem.file, line = problem.line, "configuration: {}", problem.message);

@@ -94,6 +94,10 @@ pub trait Node: Send + Sync + 'static {
     async fn plan(&self, paths: &[String], token: &Token) -> Result<ReloadReport, NodeError>;
     /// Every configuration source with its state.
     async fn config_sources(&self, token: &Token) -> Result<Vec<SourceStatus>, NodeError>;
+    /// Every WASM plugin that checks called so far: an object each, with its name, state, error and figures.
+    async fn plugins(&self, _token: &Token) -> Result<Vec<Value>, NodeError> {
+        Err(NodeError::NotBuilt("plugins"))
+    }
     /// Leaves the cluster and ends the agent.
     async fn leave(&self, token: &Token) -> Result<(), NodeError>;
 

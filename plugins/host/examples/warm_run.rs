@@ -1,6 +1,6 @@
 //! How long a warm run of a plugin takes: fresh store, instance, call, drop. `warm_run [NAME.wasm | NAME] [RUNS]`
 
-use lictor_checks::{PluginSource, Probe};
+use lictor_checks::Probe;
 use lictor_net::clock;
 use lictor_plugins::{PluginBlock, PluginHost, PluginSettings};
 use lictor_types::definition::PluginCall;
@@ -53,7 +53,7 @@ async fn main() -> Result<(), String> {
     });
     let began = clock::now();
     let call = PluginCall { name: "guest".to_owned(), allow: vec!["tcp:127.0.0.1:*".to_owned()], ..PluginCall::default() };
-    let probe: Arc<dyn Probe> = host.probe(&call)?;
+    let probe: Arc<dyn Probe> = host.load_probe(&call)?;
     let cold = began.elapsed();
     let mut times = Vec::with_capacity(runs);
     let mut last = String::new();

@@ -81,8 +81,8 @@ impl PluginHost {
         Arc::new(Self { inner: Arc::new(inner) })
     }
 
-    /// Loads plugins on a blocking thread, so that [`PluginSource::probe`] finds them ready and does not block an async one.
-    /// Names nothing is known of are passed over: `probe` says so.
+    /// Loads plugins on a blocking thread, so that the first runs find them ready. Names nothing is known of are passed over:
+    /// `probe` says so.
     pub async fn prepare(&self, names: Vec<String>) {
         let inner = Arc::clone(&self.inner);
         let loading = tokio::task::spawn_blocking(move || {
@@ -92,12 +92,12 @@ impl PluginHost {
                 }
             }
         });
-        // Fails only where loading panics, which leaves those plugins to `probe`.
+        // Fails only where loading panics, which leaves those plugins to their first runs.
         let _ = loading.await;
     }
 
     /// Looks at every plugin's file now and swaps what has changed. To be called when the plugin directory or the
-    /// configuration has changed; without it a running plugin's file is still looked at each second.
+    /// configuration has changed; without it a plugin's file is still looked at when it runs, once a second at most.
     pub async fn rescan(&self) {
         let inner = Arc::clone(&self.inner);
         let scanning = tokio::task::spawn_blocking(move || {
@@ -110,9 +110,14 @@ impl PluginHost {
         let _ = scanning.await;
     }
 
-    /// Takes new settings: paths, pins, grants and limits hold from each check's next run.
-    pub async fn reconfigure(&self, settings: PluginSettings) {
+    /// Takes new settings: grants and limits hold from each check's next run, paths and pins from the next look at the files.
+    pub fn configure(&self, settings: PluginSettings) {
         self.inner.settings.store(Arc::new(settings));
+    }
+
+    /// As [`PluginHost::configure`], and looks at the files.
+    pub async fn reconfigure(&self, settings: PluginSettings) {
+        self.configure(settings);
         self.rescan().await;
     }
 
@@ -122,14 +127,32 @@ impl PluginHost {
         slots.iter().map(|slot| slot.status()).collect()
     }
 
+    /// Files and directories where modules may be: a change there is worth a [`PluginHost::rescan`].
+    pub fn watched_paths(&self) -> Vec<PathBuf> {
+        let settings = self.inner.settings.load();
+        settings.plugin_dir.iter().cloned().chain(settings.plugins.iter().filter_map(|block| block.path.clone())).collect()
+    }
+
     /// Whether the engine was started.
     pub fn engine_started(&self) -> bool {
         self.inner.runtime.get().is_some()
     }
 }
 
-impl PluginSource for PluginHost {
-    fn probe(&self, call: &PluginCall) -> Result<Arc<dyn Probe>, String> {
+/// How a call stands with the plugin it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The plugin is loaded and the call fits it.
+    Fits,
+    /// It is not loaded yet.
+    Loading,
+    /// What is wrong, for the author of the check. Where an older module goes on running, that is said.
+    Refused(String),
+}
+
+impl PluginHost {
+    /// The probe of a call, its plugin loaded and fitted; the error is a sentence for the operator. Blocks while it compiles.
+    pub fn load_probe(&self, call: &PluginCall) -> Result<Arc<dyn Probe>, String> {
         if self.inner.source(&call.name).is_none() {
             return Err(self.inner.unknown(&call.name));
         }
@@ -140,6 +163,31 @@ impl PluginSource for PluginHost {
         let probe = PluginProbe::new(Arc::clone(&self.inner), slot, call.clone());
         probe.check()?;
         Ok(Arc::new(probe))
+    }
+
+    /// How a call stands now. Loads nothing.
+    pub fn verdict(&self, call: &PluginCall) -> Verdict {
+        if self.inner.source(&call.name).is_none() {
+            return Verdict::Refused(self.inner.unknown(&call.name));
+        }
+        let slot = self.inner.slots.lock().get(&call.name).cloned();
+        let Some(slot) = slot.filter(|slot| slot.was_looked_at()) else { return Verdict::Loading };
+        let probe = PluginProbe::new(Arc::clone(&self.inner), Arc::clone(&slot), call.clone());
+        match (probe.check(), slot.why_stale()) {
+            (Err(why), _) | (Ok(()), Some(why)) => Verdict::Refused(why),
+            (Ok(()), None) => Verdict::Fits,
+        }
+    }
+}
+
+impl PluginSource for PluginHost {
+    /// Never blocks: a plugin that is not loaded yet is loaded by the first run.
+    fn probe(&self, call: &PluginCall) -> Result<Arc<dyn Probe>, String> {
+        if self.inner.source(&call.name).is_none() {
+            return Err(self.inner.unknown(&call.name));
+        }
+        let slot = self.inner.slot(&call.name);
+        Ok(Arc::new(PluginProbe::new(Arc::clone(&self.inner), slot, call.clone())))
     }
 }
 

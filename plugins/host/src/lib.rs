@@ -27,7 +27,7 @@ mod status;
 pub use contract::CONTRACT;
 pub use engine::RUNS_MAX;
 pub use error::LoadError;
-pub use host::{PluginBlock, PluginHost, PluginSettings};
+pub use host::{PluginBlock, PluginHost, PluginSettings, Verdict};
 pub use limits::{Limits, MEMORY_BYTES_MAX, MODULE_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
 pub use load::{Asked, Description};
 pub use shipped::SHIPPED;

@@ -39,6 +39,7 @@ pub struct Description {
 
 /// A capability a plugin asks for.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Asked {
     /// The grant; `{key}` stands for a setting.
     pub grant: String,

@@ -79,7 +79,7 @@ impl PluginProbe {
     async fn run_within(&self, deadline: Instant) -> Outcome {
         let critical = |why: String| Outcome::new(HealthStatus::Critical, why);
         self.slot.look_now_and_then(&self.inner);
-        let Some(loaded) = self.slot.current() else { return critical(self.slot.why_not_loaded()) };
+        let Some(loaded) = self.slot.loaded(&self.inner, deadline).await else { return critical(self.slot.why_not_loaded()) };
         let prepared = self.prepare(loaded);
         let ready = match &prepared.ready {
             Ok(ready) => ready,

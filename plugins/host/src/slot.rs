@@ -7,7 +7,7 @@ use crate::load::{Loaded, load, sha256_hex};
 use crate::run::Finished;
 use crate::status::{Metric, PluginStatus};
 use arc_swap::{ArcSwap, ArcSwapOption};
-use lictor_net::clock;
+use lictor_net::clock::{self, Instant};
 use parking_lot::Mutex;
 use std::io::Read;
 use std::path::Path;
@@ -29,6 +29,8 @@ pub(crate) struct Slot {
     current: ArcSwapOption<Loaded>,
     permits: ArcSwap<Semaphore>,
     looked_ms: AtomicU64,
+    /// Held while runs wait for the first load: one asks for it, the others wait for that one.
+    loading: tokio::sync::Mutex<()>,
     /// Held while loading: one loader at a time.
     book: Mutex<Book>,
     error: Mutex<Option<LoadError>>,
@@ -72,6 +74,7 @@ impl Slot {
             current: ArcSwapOption::empty(),
             permits: ArcSwap::from_pointee(Semaphore::new(1)),
             looked_ms: AtomicU64::new(0),
+            loading: tokio::sync::Mutex::new(()),
             book: Mutex::new(Book::default()),
             error: Mutex::new(None),
             source: Mutex::new(String::new()),
@@ -92,8 +95,47 @@ impl Slot {
     pub(crate) fn why_not_loaded(&self) -> String {
         match &*self.error.lock() {
             Some(error) => format!("plugin {} cannot be used: {error}", self.name),
-            None => format!("plugin {} is not loaded", self.name),
+            None => format!("plugin {} is still being loaded", self.name),
         }
+    }
+
+    /// The sentence for a plugin whose newest module was not taken while an older one runs.
+    pub(crate) fn why_stale(&self) -> Option<String> {
+        let error = self.error.lock();
+        let version = self.current.load().as_ref()?.about.version.clone();
+        let error = error.as_ref()?;
+        Some(format!("plugin {} goes on with its module of version {version}, since the newer was not taken: {error}", self.name))
+    }
+
+    /// Whether a load of it ever ended.
+    pub(crate) fn was_looked_at(&self) -> bool {
+        self.current.load().is_some() || self.error.lock().is_some()
+    }
+
+    /// The module that runs; loads it first if there is none. Compiling goes on beyond the deadline, on a thread where it may.
+    pub(crate) async fn loaded(self: &Arc<Self>, inner: &Arc<Inner>, deadline: Instant) -> Option<Arc<Loaded>> {
+        if let Some(loaded) = self.current() {
+            return Some(loaded);
+        }
+        let work = async {
+            let _one = self.loading.lock().await;
+            let (slot, inner) = (Arc::clone(self), Arc::clone(inner));
+            let look = move || {
+                let is_fresh = || clock::wall_unix_ms().abs_diff(slot.looked_ms.load(Ordering::Relaxed)) < LOOK_EVERY_MS;
+                if is_fresh() {
+                    // Whoever looked may still be compiling: wait for the end of it.
+                    drop(slot.book.lock());
+                } else {
+                    slot.refresh(&inner);
+                }
+            };
+            if self.current.load().is_none() {
+                // A panic there leaves the plugin as it is: not loaded.
+                let _ = tokio::task::spawn_blocking(look).await;
+            }
+        };
+        let _ = clock::timeout_at(deadline, work).await;
+        self.current()
     }
 
     /// Looks at the file in the background, if the last look is long enough ago. Runs do not wait for it.

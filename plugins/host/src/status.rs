@@ -4,6 +4,7 @@ use crate::load::Asked;
 
 /// A number a run found.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct Metric {
     /// Its name.
     pub name: String,
@@ -15,6 +16,7 @@ pub struct Metric {
 
 /// One plugin as it stands.
 #[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct PluginStatus {
     /// The name it is called by.
     pub name: String,

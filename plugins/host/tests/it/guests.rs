@@ -1,6 +1,6 @@
 //! Guests in WebAssembly text. They are core modules that carry the contract's component data, as wit-bindgen leaves them.
 
-use lictor_checks::{Outcome, PluginSource, Probe};
+use lictor_checks::{Outcome, Probe};
 use lictor_net::clock;
 use lictor_plugins::{Limits, PluginHost, PluginSettings};
 use lictor_types::definition::PluginCall;
@@ -155,7 +155,7 @@ impl Bench {
     }
 
     pub fn probe_with(&self, allow: &[&str], config: serde_json::Value) -> Result<Arc<dyn Probe>, String> {
-        self.host.probe(&call("guest", allow, config))
+        self.host.load_probe(&call("guest", allow, config))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::guests::{Bench, Guest, call, embed, run};
 use lictor_checks::PluginSource;
-use lictor_plugins::{PluginBlock, PluginHost, PluginSettings};
+use lictor_plugins::{PluginBlock, PluginHost, PluginSettings, Verdict};
 use lictor_types::HealthStatus;
 use serde_json::json;
 
@@ -72,12 +72,12 @@ fn another_world_is_refused() {
 #[test]
 fn unknown_plugins_are_named() {
     let host = PluginHost::new(PluginSettings::default());
-    let refusal = host.probe(&call("nope", &[], json!({}))).err().unwrap();
+    let refusal = host.load_probe(&call("nope", &[], json!({}))).err().unwrap();
     assert!(refusal.contains("no plugin \"nope\"") && refusal.contains("redis_ping"), "{refusal}");
     assert!(!host.engine_started());
     let bench = Bench::new(&Guest::default().build());
     for name in ["../guest", "", ".guest", "a/b"] {
-        assert!(bench.host.probe(&call(name, &[], json!({}))).is_err(), "{name}");
+        assert!(bench.host.load_probe(&call(name, &[], json!({}))).is_err(), "{name}");
     }
 }
 
@@ -139,12 +139,58 @@ fn pins_and_blocks_hold() {
         limits: None,
     };
     let host = |block| PluginHost::new(PluginSettings { plugins: vec![block], ..PluginSettings::default() });
-    let refusal = host(block(Some("00ff"), &[])).probe(&call("mine", &[], json!({}))).err().unwrap();
+    let refusal = host(block(Some("00ff"), &[])).load_probe(&call("mine", &[], json!({}))).err().unwrap();
     assert!(refusal.contains("the plugin block pins 00ff"), "{refusal}");
     let good = host(block(None, &["tcp:127.0.0.1:1"]));
-    good.probe(&call("mine", &[], json!({}))).unwrap();
+    good.load_probe(&call("mine", &[], json!({}))).unwrap();
     let sha256 = good.status()[0].sha256.clone();
-    host(block(Some(&sha256.to_uppercase()), &[])).probe(&call("mine", &[], json!({}))).unwrap();
-    let refusal = host(block(None, &["tcp:127.0.0.1"])).probe(&call("mine", &[], json!({}))).err().unwrap();
+    host(block(Some(&sha256.to_uppercase()), &[])).load_probe(&call("mine", &[], json!({}))).unwrap();
+    let refusal = host(block(None, &["tcp:127.0.0.1"])).load_probe(&call("mine", &[], json!({}))).err().unwrap();
     assert!(refusal.contains("names no port"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_comes_later_comes_alive() {
+    let module = Guest::default().build();
+    let bench = Bench::new(&module);
+    let file = bench.dir.path().join("guest.wasm");
+    std::fs::remove_file(&file).unwrap();
+    let call = call("guest", &[], json!({}));
+    assert!(bench.host.probe(&call).err().unwrap().contains("no plugin \"guest\""));
+    assert!(matches!(bench.host.verdict(&call), Verdict::Refused(_)));
+    std::fs::write(&file, &module).unwrap();
+    // Asking for the probe compiles nothing; its first run does.
+    let probe = bench.host.probe(&call).unwrap();
+    assert!(!bench.host.engine_started());
+    assert_eq!(bench.host.verdict(&call), Verdict::Loading);
+    assert_eq!(run(&probe).await.status, HealthStatus::Passing);
+    assert_eq!(bench.host.verdict(&call), Verdict::Fits);
+}
+
+#[tokio::test]
+async fn verdicts_say_what_is_wrong_with_a_call() {
+    let asks = vec![("tcp:10.1.2.3:6379".to_owned(), false)];
+    let bench = Bench::new(&Guest { asks, version: "1.0.0".to_owned(), ..Guest::default() }.build());
+    bench.host.prepare(vec!["guest".to_owned(), "nope".to_owned()]).await;
+    let refused = |allow: &[&str]| match bench.host.verdict(&call("guest", allow, json!({}))) {
+        Verdict::Refused(why) => why,
+        other => format!("{other:?}"),
+    };
+    assert!(refused(&[]).contains(r#"plugin guest: missing grant: add "tcp:10.1.2.3:6379""#), "{}", refused(&[]));
+    assert_eq!(refused(&["tcp:10.1.2.3:6379"]), "Fits");
+    bench.replace(b"half a mod");
+    bench.host.rescan().await;
+    let why = refused(&["tcp:10.1.2.3:6379"]);
+    assert!(why.starts_with("plugin guest goes on with its module of version 1.0.0, since the newer was not taken"), "{why}");
+    let bad = Bench::new(b"text");
+    bad.host.prepare(vec!["guest".to_owned()]).await;
+    let Verdict::Refused(why) = bad.host.verdict(&call("guest", &[], json!({}))) else { panic!("it is bad") };
+    assert!(why.contains("plugin guest cannot be used"), "{why}");
+    // A module that is bad at its first run: the run says it, and a good one put in its place is taken.
+    let bad = Bench::new(b"text");
+    let probe = bad.host.probe(&call("guest", &[], json!({}))).unwrap();
+    assert!(run(&probe).await.output.contains("plugin guest cannot be used"));
+    bad.replace(&Guest::default().build());
+    bad.host.rescan().await;
+    assert_eq!(run(&probe).await.status, HealthStatus::Passing);
 }

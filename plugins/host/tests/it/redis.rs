@@ -1,7 +1,7 @@
 //! redis_ping against a server of our own, and against a real one where it is installed.
 
 use crate::guests::{call, run, run_for};
-use lictor_checks::{Outcome, PluginSource};
+use lictor_checks::Outcome;
 use lictor_net::{TcpListener, clock};
 use lictor_plugins::{PluginHost, PluginSettings};
 use lictor_types::HealthStatus::{Critical, Passing, Warning};
@@ -17,7 +17,7 @@ fn host() -> Arc<PluginHost> {
 
 async fn ping(host: &PluginHost, address: &str, mut config: Value) -> Outcome {
     config["address"] = json!(address);
-    let probe = host.probe(&call("redis_ping", &["tcp:127.0.0.1:*"], config)).unwrap();
+    let probe = host.load_probe(&call("redis_ping", &["tcp:127.0.0.1:*"], config)).unwrap();
     run(&probe).await
 }
 
@@ -107,10 +107,10 @@ async fn grants_and_settings_are_checked_at_load() {
         (vec!["tcp:127.0.0.1:6379"], json!({"timeout_ms": 0}), "config.timeout_ms is 0; it must be at least 1"),
         (vec!["tcp:*:*"], json!({"address": "nowhere"}), "names no port"),
     ] {
-        let refusal = host.probe(&call("redis_ping", &allow, config)).err().unwrap();
+        let refusal = host.load_probe(&call("redis_ping", &allow, config)).err().unwrap();
         assert!(refusal.contains(sentence), "{refusal}");
     }
-    let named = host.probe(&call(
+    let named = host.load_probe(&call(
         "redis_ping",
         &["tcp:127.0.0.1:1", "env:LICTOR_NO_SUCH"],
         json!({"address": "127.0.0.1:1", "password_env": "LICTOR_NO_SUCH"}),
@@ -150,7 +150,7 @@ fn redis(options: &[&str]) -> Option<Server> {
 async fn until(host: &PluginHost, address: &str, config: Value, sentence: &str) -> Outcome {
     let mut config = config;
     config["address"] = json!(address);
-    let probe = host.probe(&call("redis_ping", &["tcp:127.0.0.1:*"], config)).unwrap();
+    let probe = host.load_probe(&call("redis_ping", &["tcp:127.0.0.1:*"], config)).unwrap();
     let end = clock::now() + Duration::from_secs(30);
     loop {
         let outcome = run_for(&probe, Duration::from_secs(5)).await;

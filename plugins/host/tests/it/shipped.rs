@@ -1,7 +1,6 @@
 //! The plugins in the tree: source, module and manifest belong together, and each runs.
 
 use crate::guests::call;
-use lictor_checks::PluginSource;
 use lictor_plugins::{PluginHost, PluginSettings, SHIPPED};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -57,7 +56,7 @@ fn shipped_plugins_load_and_say_what_they_are() {
     let host = PluginHost::new(PluginSettings::default());
     for (name, _) in SHIPPED {
         // Without a grant none may start; what is missing is named.
-        let refusal = host.probe(&call(name, &[], json!({}))).err().unwrap();
+        let refusal = host.load_probe(&call(name, &[], json!({}))).err().unwrap();
         assert!(refusal.contains("missing grant: add "), "{refusal}");
     }
     for status in host.status() {
