@@ -24,6 +24,7 @@ use rand::{Rng, SeedableRng};
 use rand::rngs::StdRng;
 use std::io::Read;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,8 @@ struct Agent {
     /// Ends what serves: listeners, checks, loops.
     shutdown: Shutdown,
     watcher: Option<Watcher>,
+    /// Applies the first configuration and what was kept of registrations: the first thing to do.
+    beginning: Option<Pin<Box<dyn Future<Output = Result<()>> + Send>>>,
 }
 
 async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
@@ -185,8 +188,13 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     };
     #[cfg(feature = "plugins")]
     shutdown.spawn(crate::plugin_files::run(plugins, Arc::clone(&reloader), shutdown.clone()));
-    reloader.begin(targets).await;
-    restore(local, syncing).await?;
+    let beginning = Box::pin({
+        let reloader = Arc::clone(&reloader);
+        async move {
+            reloader.begin(targets).await;
+            restore(local, syncing).await
+        }
+    });
     // The pool lives as long as the agent.
     shutdown.spawn({
         let shutdown = shutdown.clone();
@@ -195,7 +203,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
             drop(members);
         }
     });
-    Ok(Agent { config, reloader, leaving, raft, shutdown, watcher })
+    Ok(Agent { config, reloader, leaving, raft, shutdown, watcher, beginning: Some(beginning) })
 }
 
 /// Binds HTTP and DNS, so that a taken port is told before anything is served.
@@ -237,19 +245,11 @@ async fn tick_metrics(shutdown: Shutdown) {
 impl Agent {
     /// Lives until it is ended; tells the exit code, which is Consul's: 0 after a leave, 1 after a signal that only ends.
     async fn live(mut self, signals: &mut Signals) -> ExitCode {
-        let left = loop {
-            tokio::select! {
-                asked = signals.next() => match asked {
-                    Asked::Reload => { self.reloader.reload().await; }
-                    Asked::Interrupt => break !self.config.skip_leave_on_interrupt,
-                    Asked::Terminate => break self.config.leave_on_terminate,
-                },
-                changed = changed(&mut self.watcher) => if changed {
-                    self.reloader.reload().await;
-                } else {
-                    self.watcher = None;
-                },
-                _ = self.leaving.wait_for(|leaving| *leaving) => break true,
+        let left = match self.serve(signals).await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "the agent cannot go on");
+                false
             }
         };
         tracing::info!(leave = left, "ending");
@@ -268,6 +268,52 @@ impl Agent {
             let _ = std::fs::remove_file(pid_file);
         }
         if left { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl Agent {
+    /// Serves until it shall end; tells whether it leaves.
+    async fn serve(&mut self, signals: &mut Signals) -> Result<bool> {
+        if let Some(beginning) = self.beginning.take() {
+            tokio::select! {
+                begun = beginning => begun?,
+                asked = signals.end() => return Ok(self.leaves_by(asked)),
+            }
+        }
+        loop {
+            // `None`: the API asked it to leave.
+            let end = tokio::select! {
+                asked = signals.next() => Some(asked),
+                changed = changed(&mut self.watcher) => {
+                    if !changed {
+                        self.watcher = None;
+                        continue;
+                    }
+                    Some(Asked::Reload)
+                }
+                _ = self.leaving.wait_for(|leaving| *leaving) => None,
+            };
+            let end = if end == Some(Asked::Reload) {
+                // Files may lie on a disk that does not answer: that must not keep the agent from ending.
+                tokio::select! {
+                    () = self.reloader.reload_unasked() => continue,
+                    asked = signals.end() => Some(asked),
+                    _ = self.leaving.wait_for(|leaving| *leaving) => None,
+                }
+            } else {
+                end
+            };
+            return Ok(end.is_none_or(|asked| self.leaves_by(asked)));
+        }
+    }
+
+    /// Whether the agent leaves when it is ended by this signal.
+    fn leaves_by(&self, asked: Asked) -> bool {
+        match asked {
+            Asked::Reload => false,
+            Asked::Interrupt => !self.config.skip_leave_on_interrupt,
+            Asked::Terminate => self.config.leave_on_terminate,
+        }
     }
 }
 

@@ -46,6 +46,9 @@ pub enum StorageError {
     /// The database under the log failed. As [`StorageError::Io`].
     #[error("{0}")]
     Database(String),
+    /// The database closed itself because it could not write in the background. It says why to those who open it anew.
+    #[error("the database could not write in the background; is there no space left on the disk?")]
+    Poisoned,
     /// A failure asked for by a test.
     #[error("failure {0} asked for by a test")]
     Injected(u64),
@@ -55,6 +58,7 @@ impl From<fjall::Error> for StorageError {
     fn from(error: fjall::Error) -> Self {
         match error {
             fjall::Error::Io(io) => Self::Io(io),
+            fjall::Error::Poisoned => Self::Poisoned,
             other => Self::Database(format!("{other:?}")),
         }
     }

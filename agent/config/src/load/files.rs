@@ -16,6 +16,12 @@ use std::time::Duration;
 /// A change so shortly after another may leave the same time behind.
 const RACY: Duration = Duration::from_secs(2);
 
+/// A file that was just emptied is given so long to be filled: who edits in place empties first, and that must not be taken for
+/// the removal of what the file defined.
+const FILL: Duration = Duration::from_millis(300);
+/// Time between looks at such a file.
+const FILL_STEP: Duration = Duration::from_millis(10);
+
 /// What tells whether a file is still the one that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
@@ -35,6 +41,14 @@ impl Stamp {
             modified: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
         }
+    }
+
+    /// Whether the file changed less than `age` ago.
+    fn is_younger(&self, age: Duration, wall: Duration) -> bool {
+        let part = |number: i64| u64::try_from(number).unwrap_or(0);
+        let changed = Duration::from_secs(part(self.changed.0)) + Duration::from_nanos(part(self.changed.1));
+        // A time in the future comes from a clock that was set back: no reason to wait.
+        wall.checked_sub(changed).is_some_and(|since| since < age)
     }
 
     /// Whether the file changed so lately that its times prove nothing.
@@ -128,11 +142,17 @@ impl Files {
 /// The content of a file, unless it is still the one of `known`.
 fn read(path: &Path, known: Option<&Stamp>, wall: Duration) -> Result<Option<(Stamp, Vec<u8>)>, String> {
     let describe = |error: std::io::Error| format!("cannot be read: {error}");
-    let meta = std::fs::metadata(path).map_err(describe)?;
+    let mut meta = std::fs::metadata(path).map_err(describe)?;
     if !meta.is_file() {
         return Err("is no regular file".to_owned());
     }
-    let stamp = Stamp::of(&meta);
+    let mut stamp = Stamp::of(&meta);
+    while stamp.size == 0 && known.is_some_and(|known| known.size > 0) && stamp.is_younger(FILL, clock::wall()) {
+        // Blocks a thread that is there for blocking, for a file that somebody edits this moment.
+        std::thread::sleep(FILL_STEP);
+        meta = std::fs::metadata(path).map_err(describe)?;
+        stamp = Stamp::of(&meta);
+    }
     if known == Some(&stamp) && !stamp.is_racy(wall) {
         return Ok(None);
     }

@@ -176,7 +176,12 @@ impl State {
 
     fn write_until_done(&self, changes: &[Change]) -> Result<(), StorageError> {
         let write = || self.storage.write(changes).and_then(|()| self.storage.sync());
-        let Err(mut error) = write() else { return Ok(()) };
+        let mut result = write();
+        if let Err(StorageError::Poisoned) = result {
+            // It tells the reason only when opened anew, and then it may be over.
+            result = self.storage.reopen().and_then(|()| write());
+        }
+        let Err(mut error) = result else { return Ok(()) };
         let mut tries: u64 = 0;
         loop {
             let reason: Arc<str> = error.to_string().into();
