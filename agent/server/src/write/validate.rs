@@ -3,9 +3,7 @@
 use crate::uuid_text;
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::duration;
-use lictor_types::{
-    Deregister, KvEntry, KvVerb, NodeService, Register, Session, SessionVerb, TxnKvVerb, TxnOp, TxnVerb,
-};
+use lictor_types::{Deregister, KvEntry, KvVerb, NodeService, Register, Session, SessionVerb, TxnKvVerb, TxnOp, TxnVerb};
 use std::time::Duration;
 
 /// Longest time to live of a session.
@@ -79,9 +77,7 @@ pub(crate) fn txn_op(op: &TxnOp) -> Result<(), String> {
         TxnOp::Service { service, .. } if service.id.is_empty() && service.service.is_empty() => Ok(()),
         TxnOp::Service { service: row, .. } => service(row),
         TxnOp::Check { .. } => Ok(()),
-        TxnOp::EndSession(id) => {
-            uuid_text::check(id).map_err(|fault| format!("failed session lookup: index error: {fault}"))
-        }
+        TxnOp::EndSession(id) => uuid_text::check(id).map_err(|fault| format!("failed session lookup: index error: {fault}")),
     }
 }
 

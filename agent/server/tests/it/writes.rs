@@ -2,7 +2,10 @@
 
 use crate::rig::{Rig, nodes, put, register};
 use lictor_rpc::{Cluster, ClusterError, WriteOptions};
-use lictor_types::{Command, KvEntry, KvVerb, Node, Outcome, Query, Register, Reply, Session, SessionVerb};
+use lictor_types::{
+    Command, Consistency, KvEntry, KvVerb, Node, NodeService, Outcome, Query, QueryOptions, Register, Reply, Session,
+    SessionVerb, TxnKvVerb, TxnOp, TxnReply, TxnVerb,
+};
 
 #[tokio::test]
 async fn writes_are_seen_and_conditions_decided() {
@@ -79,5 +82,54 @@ async fn many_writers_all_get_their_own_answer() {
     let keys = Query::KvKeys { prefix: String::new(), separator: String::new() };
     let Reply::Names(names) = &rig.ask(keys).await.content.reply else { panic!() };
     assert_eq!(names.len(), 400);
+    rig.end().await;
+}
+
+fn on_key(verb: &str, key: &str) -> TxnOp {
+    TxnOp::Kv { verb: TxnKvVerb::from(verb), entry: KvEntry { key: key.into(), ..KvEntry::default() } }
+}
+
+#[tokio::test]
+async fn transactions() {
+    let rig = Rig::leading().await;
+    let txn = |ops| rig.write(Command::Txn { ops, now_unix_ms: 0 });
+    let Ok(Outcome::Txn(reply)) = txn(vec![on_key("set", "a"), on_key("get", "a")]).await else { panic!() };
+    assert_eq!((reply.results.len(), reply.errors), (2, vec![]));
+    // What is wrong with an operation is told in its place, and the log does not grow.
+    let before = rig.server.raft().applied_index();
+    let service = NodeService { id: "w".into(), ..NodeService::default() };
+    let bad_id = Node { id: "zz".into(), node: "n".into(), ..Node::default() };
+    let ops = vec![
+        on_key("set", "b"),
+        on_key("set", ""),
+        TxnOp::Node { verb: TxnVerb::Set, node: Node::default() },
+        TxnOp::Node { verb: TxnVerb::Set, node: bad_id.clone() },
+        TxnOp::Node { verb: TxnVerb::Get, node: bad_id },
+        TxnOp::Service { verb: TxnVerb::Delete, node: "n".into(), service },
+        on_key("get-tree", ""),
+        on_key("delete-tree", ""),
+    ];
+    let Ok(Outcome::Txn(reply)) = txn(ops).await else { panic!() };
+    let told: Vec<_> = reply.errors.iter().map(|error| (error.op_index, error.what.as_str())).collect();
+    let expect = [
+        (1, "Must provide key"),
+        (2, "Must provide node"),
+        (3, "Bad node ID: uuid string is wrong length"),
+        (4, "node lookup by ID failed, wrong UUID: uuid string is wrong length for 'zz'"),
+        (5, "Must provide service name with ID"),
+        (6, "Must provide key"),
+    ];
+    assert_eq!(told, expect);
+    assert_eq!(rig.server.raft().applied_index(), before);
+    // Reading needs no log either, and with `stale` no leader.
+    let stale = QueryOptions { consistency: Consistency::Stale, ..QueryOptions::default() };
+    let (meta, reply) = rig.server.read_txn(&[on_key("get", "a"), on_key("get", "b")], &QueryOptions::default()).await.unwrap();
+    assert!(meta.known_leader);
+    assert_eq!(reply.errors[0].what, "key \"b\" doesn't exist");
+    assert!(matches!(rig.server.read_txn(&[on_key("set", "a")], &stale).await, Err(ClusterError::BadRequest(_))));
+    assert_eq!(rig.server.raft().applied_index(), before);
+    let alone = Rig::leaderless().await;
+    assert_eq!(alone.server.read_txn(&[], &stale).await.unwrap().1, TxnReply::default());
+    alone.end().await;
     rig.end().await;
 }
