@@ -66,11 +66,13 @@ impl Bench {
 
 /// Key, value and modify index of results that are entries.
 fn entries(results: &[TxnResult]) -> Vec<(&str, &[u8], u64)> {
-    let entry = |result| match result {
-        &TxnResult::Kv(ref row) => (row.key.as_str(), &row.value[..], row.modify_index.0),
-        other => panic!("{other:?}"),
-    };
-    results.iter().map(entry).collect()
+    results
+        .iter()
+        .map(|result| match result {
+            TxnResult::Kv(row) => (row.key.as_str(), &row.value[..], row.modify_index.0),
+            other => panic!("{other:?}"),
+        })
+        .collect()
 }
 
 #[test]
