@@ -75,7 +75,8 @@ pub(crate) struct Flushed {
 
 impl Emit for Flushed {
     fn emit(self) {
-        metrics::sample("consul.raft.fsm.enqueue", self.changes as f64);
+        static CHANGES: metrics::Sample = metrics::Sample::new("consul.raft.fsm.enqueue");
+        CHANGES.add(self.changes as f64);
     }
 }
 
@@ -159,7 +160,9 @@ pub(crate) struct Committed {
 
 impl Emit for Committed {
     fn emit(self) {
-        metrics::count("consul.raft.apply", self.commands);
-        metrics::sample("consul.raft.commitTime", self.millis);
+        static COMMANDS: metrics::Counter = metrics::Counter::new("consul.raft.apply");
+        static TIMES: metrics::Sample = metrics::Sample::new("consul.raft.commitTime");
+        COMMANDS.add(self.commands);
+        TIMES.add(self.millis);
     }
 }

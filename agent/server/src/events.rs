@@ -24,9 +24,11 @@ pub(crate) struct QueryAnswered<'a> {
 
 impl Emit for QueryAnswered<'_> {
     fn emit(self) {
-        metrics::count("consul.rpc.query", 1);
+        static ALL: metrics::Counter = metrics::Counter::new("consul.rpc.query");
+        static KV: metrics::Sample = metrics::Sample::new("lictor.kvs.query");
+        ALL.add(1);
         if let Query::KvGet(_) | Query::KvList(_) | Query::KvKeys { .. } = self.query {
-            metrics::sample("lictor.kvs.query", self.millis);
+            KV.add(self.millis);
         }
     }
 }

@@ -6,6 +6,7 @@ mod dns;
 mod life;
 mod watchers;
 
+use crate::measure::Figure;
 use crate::subject::Program;
 use anyhow::Result;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub(crate) struct Case {
     /// Whether a larger value is better.
     pub(crate) more_is_better: bool,
     /// Measures one round on a program, with so many seconds of load.
-    pub(crate) run: fn(&Program, f64) -> Result<Vec<f64>>,
+    pub(crate) run: fn(&Program, f64) -> Result<Vec<Figure>>,
     /// The same from a bare loop.
     pub(crate) limit: Option<fn(f64) -> Result<f64>>,
     /// The same from etcd.
@@ -33,11 +34,11 @@ impl Case {
     }
 }
 
-const fn rate(name: &'static str, run: fn(&Program, f64) -> Result<Vec<f64>>, limit: Option<fn(f64) -> Result<f64>>) -> Case {
+const fn rate(name: &'static str, run: fn(&Program, f64) -> Result<Vec<Figure>>, limit: Option<fn(f64) -> Result<f64>>) -> Case {
     Case { name, unit: "per second", more_is_better: true, run, limit, etcd: None }
 }
 
-const fn cost(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> Result<Vec<f64>>) -> Case {
+const fn cost(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> Result<Vec<Figure>>) -> Case {
     Case { name, unit, more_is_better: false, run, limit: None, etcd: None }
 }
 
@@ -45,7 +46,6 @@ const fn cost(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> 
 pub(crate) const ALL: &[Case] = &[
     rate("kv-get", api::kv_get, Some(api::kv_get_limit)),
     rate("kv-get-stale", api::kv_get_stale, None),
-    cost("kv-get-cpu", "us/request", api::kv_get_cpu),
     Case { etcd: Some(api::etcd_put_64), ..rate("kv-put-64", api::kv_put_64, None) },
     Case { etcd: Some(api::etcd_put_1), ..rate("kv-put-1", api::kv_put_1, None) },
     rate("register-agent", api::register_agent, None),

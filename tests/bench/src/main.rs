@@ -51,34 +51,48 @@ fn main() -> Result<()> {
         subjects.push(subject::Program::new("reference", reference, true));
     }
     measure::pin_to(measure::LOAD_CORE)?;
-    println!("{:<26} {:<11} {:>14} {:>12} {:>9}", "case", "subject", "median", "unit", "ratio");
+    println!(
+        "{:<26} {:<11} {:>12} {:>12} {:>8} {:>11} {:>9}",
+        "case", "subject", "median", "unit", "ratio", "cpu us each", "cpu ratio"
+    );
     for case in cases::ALL {
         if !options.only.is_empty() && !options.only.iter().any(|word| case.name.starts_with(word.as_str())) {
             continue;
         }
-        let mut first = None;
+        let mut first: Option<(f64, Option<f64>)> = None;
         for program in &subjects {
-            let mut values = Vec::new();
+            let mut figures = Vec::new();
             for _ in 0..options.rounds {
-                values.extend((case.run)(program, options.seconds)?);
+                figures.extend((case.run)(program, options.seconds)?);
             }
+            let mut values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
+            let mut cpu: Vec<f64> = figures.iter().filter_map(|figure| figure.cpu_us).collect();
             let Some(median) = measure::median(&mut values) else { continue };
-            let ratio = first.map_or(String::new(), |base: f64| format!("{:.2}x", case.ratio(base, median)));
-            println!("{:<26} {:<11} {:>14.2} {:>12} {:>9}", case.name, program.name, median, case.unit, ratio);
-            first.get_or_insert(median);
+            let cpu = measure::median(&mut cpu);
+            row(case, program.name, median, cpu, first);
+            first.get_or_insert((median, cpu));
         }
         if let (Some(run), Some(etcd)) = (case.etcd, &options.etcd) {
             let mut values = (0..options.rounds).map(|_| run(etcd, options.seconds)).collect::<Result<Vec<_>>>()?;
             if let Some(median) = measure::median(&mut values) {
-                let ratio = first.map_or(String::new(), |base: f64| format!("{:.2}x", case.ratio(base, median)));
-                println!("{:<26} {:<11} {:>14.2} {:>12} {:>9}", case.name, "etcd", median, case.unit, ratio);
+                row(case, "etcd", median, None, first);
             }
         }
         if let Some(limit) = case.limit {
-            let value = limit(options.seconds)?;
-            println!("{:<26} {:<11} {:>14.2} {:>12}", case.name, "bare loop", value, case.unit);
+            row(case, "bare loop", limit(options.seconds)?, None, None);
         }
     }
-    println!("ratio: how many times better lictor is than that subject");
+    println!("ratio: how many times better lictor is than that subject; cpu: processor time of the agent for one answer");
     Ok(())
+}
+
+/// Prints one row; `ours` is what lictor reached.
+fn row(case: &cases::Case, name: &str, median: f64, cpu: Option<f64>, ours: Option<(f64, Option<f64>)>) {
+    let ratio = ours.map_or(String::new(), |(base, _)| format!("{:.2}x", case.ratio(base, median)));
+    let spent = cpu.map_or(String::new(), |cpu| format!("{cpu:.1}"));
+    let less = match (cpu, ours.and_then(|(_, cpu)| cpu)) {
+        (Some(theirs), Some(ours)) => format!("{:.2}x", theirs / ours),
+        _ => String::new(),
+    };
+    println!("{:<26} {name:<11} {median:>12.2} {:>12} {ratio:>8} {spent:>11} {less:>9}", case.name, case.unit);
 }

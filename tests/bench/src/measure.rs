@@ -19,6 +19,27 @@ pub(crate) fn pin_to(core: usize) -> Result<()> {
     sched_setaffinity(None, &set).context("cannot choose a core")
 }
 
+/// One figure of a case and, where load was put on the agent, the processor time that an answer cost it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figure {
+    pub(crate) value: f64,
+    pub(crate) cpu_us: Option<f64>,
+}
+
+impl From<f64> for Figure {
+    fn from(value: f64) -> Self {
+        Self { value, cpu_us: None }
+    }
+}
+
+/// Puts load on a process; `load` tells answers per second.
+pub(crate) fn loaded(pid: u32, load: impl FnOnce() -> Result<f64>) -> Result<Vec<Figure>> {
+    let (before, begin) = (cpu_ms(pid)?, crate::load::now());
+    let value = load()?;
+    let answers = value * begin.elapsed().as_secs_f64();
+    Ok(vec![Figure { value, cpu_us: Some((cpu_ms(pid)? - before) * 1000.0 / answers) }])
+}
+
 /// The middle of the values; sorts them. `None` when there are none.
 pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);

@@ -1,7 +1,8 @@
 //! Requests per second of the HTTP API.
 
+use crate::measure::{Figure, loaded};
 use crate::subject::{Program, Running};
-use crate::{bare, etcd, load, measure};
+use crate::{bare, etcd, load};
 use anyhow::Result;
 use bytes::Bytes;
 use std::path::Path;
@@ -13,29 +14,20 @@ fn server() -> &'static str {
     "{}"
 }
 
-fn reads(agent: &Running, path: &'static str, seconds: f64) -> Result<Vec<f64>> {
-    Ok(vec![load::gets(agent.ports.http, path, CONNECTIONS, seconds)?])
+fn reads(agent: &Running, path: &'static str, seconds: f64) -> Result<Vec<Figure>> {
+    loaded(agent.pid(), || load::gets(agent.ports.http, path, CONNECTIONS, seconds))
 }
 
-pub(crate) fn kv_get(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn kv_get(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
     agent.must("PUT", "/v1/kv/bench/key", VALUE)?;
     reads(&agent, "/v1/kv/bench/key", seconds)
 }
 
-pub(crate) fn kv_get_stale(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn kv_get_stale(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
     agent.must("PUT", "/v1/kv/bench/key", VALUE)?;
     reads(&agent, "/v1/kv/bench/key?stale", seconds)
-}
-
-pub(crate) fn kv_get_cpu(program: &Program, seconds: f64) -> Result<Vec<f64>> {
-    let agent = program.start(true, server())?;
-    agent.must("PUT", "/v1/kv/bench/key", VALUE)?;
-    let before = measure::cpu_ms(agent.pid())?;
-    let rate = load::gets(agent.ports.http, "/v1/kv/bench/key", CONNECTIONS, seconds)?;
-    let used = measure::cpu_ms(agent.pid())? - before;
-    Ok(vec![used * 1000.0 / (rate * seconds)])
 }
 
 pub(crate) fn kv_get_limit(seconds: f64) -> Result<f64> {
@@ -46,16 +38,18 @@ pub(crate) fn kv_get_limit(seconds: f64) -> Result<f64> {
     load::gets(port, "/", CONNECTIONS, seconds)
 }
 
-fn puts(program: &Program, connections: usize, seconds: f64) -> Result<Vec<f64>> {
+fn puts(program: &Program, connections: usize, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
-    Ok(vec![load::http(agent.ports.http, connections, seconds, |n| load::put(&format!("/v1/kv/bench/{}", n % 10_000), VALUE))?])
+    loaded(agent.pid(), || {
+        load::http(agent.ports.http, connections, seconds, |n| load::put(&format!("/v1/kv/bench/{}", n % 10_000), VALUE))
+    })
 }
 
-pub(crate) fn kv_put_64(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn kv_put_64(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     puts(program, 64, seconds)
 }
 
-pub(crate) fn kv_put_1(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn kv_put_1(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     puts(program, 1, seconds)
 }
 
@@ -67,15 +61,19 @@ pub(crate) fn etcd_put_1(etcd: &Path, seconds: f64) -> Result<f64> {
     etcd::puts(etcd, 1, seconds, VALUE)
 }
 
-pub(crate) fn register_agent(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn register_agent(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
     let body = |n: u64| format!("{{\"ID\":\"s{n}\",\"Name\":\"s{}\",\"Port\":80,\"Check\":{{\"TTL\":\"1h\"}}}}", n % 100);
-    Ok(vec![load::http(agent.ports.http, CONNECTIONS, seconds, move |n| load::put("/v1/agent/service/register", &body(n)))?])
+    loaded(agent.pid(), || {
+        load::http(agent.ports.http, CONNECTIONS, seconds, move |n| load::put("/v1/agent/service/register", &body(n)))
+    })
 }
 
-pub(crate) fn register_catalog(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn register_catalog(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
-    Ok(vec![load::http(agent.ports.http, CONNECTIONS, seconds, |n| load::put("/v1/catalog/register", &instance("web", n)))?])
+    loaded(agent.pid(), || {
+        load::http(agent.ports.http, CONNECTIONS, seconds, |n| load::put("/v1/catalog/register", &instance("web", n)))
+    })
 }
 
 /// A node with one instance and its check, as `/v1/catalog/register` takes it.
@@ -86,7 +84,7 @@ pub(crate) fn instance(service: &str, n: u64) -> String {
     )
 }
 
-fn health(program: &Program, instances: u64, seconds: f64) -> Result<Vec<f64>> {
+fn health(program: &Program, instances: u64, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
     for n in 0..instances {
         agent.must("PUT", "/v1/catalog/register", &instance("web", n))?;
@@ -112,19 +110,19 @@ pub(crate) fn health_1000_limit(seconds: f64) -> Result<f64> {
     health_limit(1000, seconds)
 }
 
-pub(crate) fn health_10(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn health_10(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     health(program, 10, seconds)
 }
 
-pub(crate) fn health_100(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn health_100(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     health(program, 100, seconds)
 }
 
-pub(crate) fn health_1000(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn health_1000(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     health(program, 1000, seconds)
 }
 
-pub(crate) fn services_1000(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn services_1000(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, server())?;
     for n in 0..1000 {
         agent.must("PUT", "/v1/catalog/register", &instance(&format!("service-{n}"), n))?;

@@ -1,7 +1,8 @@
 //! Processor time of one run of a check.
 
+use crate::bare;
+use crate::measure::{self, Figure};
 use crate::subject::Program;
-use crate::{bare, measure};
 use anyhow::Result;
 use bytes::Bytes;
 use std::fmt::Write;
@@ -12,7 +13,7 @@ const CHECKS: u64 = 200;
 const SECONDS: u64 = 10;
 
 /// Milliseconds of processor time per run of a check whose definition `probe` gives.
-fn per_run(program: &Program, probe: &str) -> Result<Vec<f64>> {
+fn per_run(program: &Program, probe: &str) -> Result<Vec<Figure>> {
     let mut config = String::from("{\"enable_local_script_checks\":true,\"checks\":[");
     for n in 0..CHECKS {
         let comma = if n == 0 { "" } else { "," };
@@ -27,7 +28,7 @@ fn per_run(program: &Program, probe: &str) -> Result<Vec<f64>> {
     let before = measure::cpu_ms(agent.pid())?;
     pause();
     let used = measure::cpu_ms(agent.pid())? - before;
-    Ok(vec![used / (CHECKS * SECONDS) as f64])
+    Ok(vec![Figure::from(used / (CHECKS * SECONDS) as f64)])
 }
 
 #[expect(clippy::disallowed_methods, reason = "the load is the checks' own; nothing is asserted")]
@@ -35,16 +36,16 @@ fn pause() {
     std::thread::sleep(Duration::from_secs(SECONDS));
 }
 
-pub(crate) fn http(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn http(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let port = bare::http(Bytes::from_static(b"ok"))?;
     per_run(program, &format!("\"http\":\"http://127.0.0.1:{port}/\""))
 }
 
-pub(crate) fn tcp(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn tcp(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let port = bare::http(Bytes::from_static(b"ok"))?;
     per_run(program, &format!("\"tcp\":\"127.0.0.1:{port}\""))
 }
 
-pub(crate) fn script(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn script(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     per_run(program, "\"args\":[\"/bin/true\"]")
 }

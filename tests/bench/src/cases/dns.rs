@@ -1,6 +1,7 @@
 //! DNS questions per second.
 
 use crate::cases::api::instance;
+use crate::measure::{Figure, loaded};
 use crate::subject::Program;
 use crate::{bare, load};
 use anyhow::Result;
@@ -18,23 +19,24 @@ fn question(kind: RecordType) -> Result<Vec<u8>> {
     Ok(message.to_vec()?)
 }
 
-fn answers(program: &Program, instances: u64, kind: RecordType, seconds: f64) -> Result<Vec<f64>> {
+fn answers(program: &Program, instances: u64, kind: RecordType, seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, "{}")?;
     for n in 0..instances {
         agent.must("PUT", "/v1/catalog/register", &instance("web", n))?;
     }
-    Ok(vec![load::questions(agent.ports.dns, NAME, &kind.to_string(), question(kind)?, CLIENTS, seconds)?])
+    let bytes = question(kind)?;
+    loaded(agent.pid(), || load::questions(agent.ports.dns, NAME, &kind.to_string(), bytes, CLIENTS, seconds))
 }
 
-pub(crate) fn a_3(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn a_3(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     answers(program, 3, RecordType::A, seconds)
 }
 
-pub(crate) fn srv_3(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn srv_3(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     answers(program, 3, RecordType::SRV, seconds)
 }
 
-pub(crate) fn a_100(program: &Program, seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn a_100(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
     answers(program, 100, RecordType::A, seconds)
 }
 

@@ -1,7 +1,7 @@
 //! Start, restart, memory, and the way of a file to a DNS answer.
 
 use crate::load::{self, now};
-use crate::measure;
+use crate::measure::{self, Figure};
 use crate::subject::Program;
 use anyhow::Result;
 use lictor_e2e::dns;
@@ -16,12 +16,12 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-pub(crate) fn start_dev(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
-    Ok(vec![ms(program.start(false, "{}")?.started)])
+pub(crate) fn start_dev(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    Ok(vec![Figure::from(ms(program.start(false, "{}")?.started))])
 }
 
-pub(crate) fn start_server(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
-    Ok(vec![ms(program.start(true, "{}")?.started)])
+pub(crate) fn start_server(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    Ok(vec![Figure::from(ms(program.start(true, "{}")?.started))])
 }
 
 /// Fills the store over many connections.
@@ -51,28 +51,28 @@ fn fill(port: u16) -> Result<()> {
     })
 }
 
-pub(crate) fn restart_with_keys(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn restart_with_keys(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let mut agent = program.start(true, "{}")?;
     fill(agent.ports.http)?;
     agent.kill();
     agent.start()?;
-    Ok(vec![ms(agent.started)])
+    Ok(vec![Figure::from(ms(agent.started))])
 }
 
-pub(crate) fn rss_idle(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn rss_idle(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, "{}")?;
     settle();
-    Ok(vec![measure::rss_mib(agent.pid())?])
+    Ok(vec![Figure::from(measure::rss_mib(agent.pid())?)])
 }
 
-pub(crate) fn rss_keys(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn rss_keys(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, "{}")?;
     fill(agent.ports.http)?;
     settle();
-    Ok(vec![measure::rss_mib(agent.pid())?])
+    Ok(vec![Figure::from(measure::rss_mib(agent.pid())?)])
 }
 
-pub(crate) fn rss_services(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn rss_services(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let mut config = String::from("{\"services\":[");
     for n in 0..SERVICES {
         let comma = if n == 0 { "" } else { "," };
@@ -85,7 +85,7 @@ pub(crate) fn rss_services(program: &Program, _seconds: f64) -> Result<Vec<f64>>
         (node["Services"].as_object()?.len() as u64 > SERVICES).then_some(())
     });
     settle();
-    Ok(vec![measure::rss_mib(agent.pid())?])
+    Ok(vec![Figure::from(measure::rss_mib(agent.pid())?)])
 }
 
 #[expect(clippy::disallowed_methods, reason = "memory is read once the agent is quiet; nothing is asserted")]
@@ -95,7 +95,7 @@ fn settle() {
 
 /// From the rename of one more definition file (and a `reload` for an agent that must be told) to the DNS answer, with a
 /// thousand other files there.
-pub(crate) fn file_to_dns(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
+pub(crate) fn file_to_dns(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let agent = program.start(true, "{}")?;
     let folder = agent.config_dir();
     let definition = |n: u64| format!("{{\"service\":{{\"name\":\"f{n}\",\"port\":80}}}}");
@@ -115,7 +115,7 @@ pub(crate) fn file_to_dns(program: &Program, _seconds: f64) -> Result<Vec<f64>> 
         }
         let name = format!("f{n}.service.consul.");
         lictor_e2e::wait::until("the DNS answer", || (!dns::addresses(agent.ports.dns, &name).is_empty()).then_some(()));
-        values.push(ms(begin.elapsed()));
+        values.push(ms(begin.elapsed()).into());
     }
     Ok(values)
 }

@@ -2,7 +2,7 @@
 
 use crate::cases::api::instance;
 use crate::load::{self, now, read_answer};
-use crate::measure;
+use crate::measure::{self, Figure};
 use crate::subject::Program;
 use anyhow::Result;
 use std::time::Duration;
@@ -53,10 +53,10 @@ fn change(program: &Program) -> Result<(f64, f64)> {
     })
 }
 
-pub(crate) fn delay(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
-    Ok(vec![change(program)?.0])
+pub(crate) fn delay(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    Ok(vec![Figure::from(change(program)?.0)])
 }
 
-pub(crate) fn cpu(program: &Program, _seconds: f64) -> Result<Vec<f64>> {
-    Ok(vec![change(program)?.1])
+pub(crate) fn cpu(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    Ok(vec![Figure::from(change(program)?.1)])
 }
