@@ -13,6 +13,11 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use trim::Fitted;
 
+/// The library compresses this many names of a message.
+const NAMES_COMPRESSED: usize = 120;
+/// Messages up to this size are fitted by writing them; in larger ones what compression saves is little.
+const MEASURED_BYTES_MAX: u16 = 8_192;
+
 /// Records that go into a message together: an instance, or a whole short answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Group {
@@ -81,17 +86,23 @@ impl<'a> Response<'a> {
     }
 
     /// The message, of at most `bytes` bytes. What was fitted may still be too long, for the library that writes it
-    /// compresses names only so far: then metadata goes, then answers from the end.
+    /// compresses only the first names: then metadata goes, then answers from the end.
     pub(crate) fn reply(mut self, request: &Request<'_>, bytes: u16) -> Outgoing {
+        if self.fitted.records == 0 || self.len_max(request) <= usize::from(bytes) {
+            return self.build(request);
+        }
         let question = &request.message.queries;
-        let whole = self.build(request);
-        if self.fitted.records == 0 || self.len_max(request) <= usize::from(bytes) || whole.fits(question, bytes) {
-            return whole;
+        let measured = bytes <= MEASURED_BYTES_MAX;
+        if measured {
+            let whole = self.build(request);
+            if whole.fits(question, bytes) {
+                return whole;
+            }
         }
         let all = self.fitted.records;
         self.fitted.metas = false;
-        let (mut fit, mut most) = (1, all);
-        while fit < most {
+        let (mut fit, mut most) = (self.records_sure(request, usize::from(bytes)), all);
+        while measured && fit < most {
             let half = fit + (most - fit).div_ceil(2);
             self.fitted.records = half;
             if self.build(request).fits(question, bytes) { fit = half } else { most = half - 1 }
@@ -99,6 +110,28 @@ impl<'a> Response<'a> {
         self.fitted.records = fit;
         self.fitted.cut |= fit < all;
         self.build(request)
+    }
+
+    /// So many answer records fit for sure: the names of the first are pointers to the question's, all else is in full.
+    /// One answer always stays.
+    fn records_sure(&self, request: &Request<'_>, bytes: usize) -> usize {
+        let question = request.name.len();
+        let mut len = trim::HEAD_BYTES + question + trim::SUBNET_MARGIN;
+        len += self.authority.iter().chain(&self.additional).map(|r| r.len(question, 0, false)).sum::<usize>();
+        let mut records = 0;
+        for group in &self.fitted.groups {
+            let target = group.target().map_or(0, WireName::len);
+            len += group.extras.iter().map(|r| r.len(question, target, false)).sum::<usize>();
+            for record in &group.answers {
+                let pointed = (1..NAMES_COMPRESSED).contains(&records) && record.owner == Owner::Question;
+                len += record.len(question, 0, pointed);
+                if records == self.fitted.records || len > bytes {
+                    return records.max(1);
+                }
+                records += 1;
+            }
+        }
+        records.max(1)
     }
 
     /// A bound from above of the message's length.
@@ -115,6 +148,7 @@ impl<'a> Response<'a> {
     }
 
     fn build(&self, request: &Request<'_>) -> Outgoing {
+        let question = request.name.name();
         let groups = &self.fitted.groups;
         let mut answers = Vec::with_capacity(self.fitted.records);
         let mut additional = Vec::new();
@@ -124,22 +158,22 @@ impl<'a> Response<'a> {
             if room == 0 && !group.answers.is_empty() {
                 break;
             }
-            answers.extend(group.answers.iter().take(room).filter_map(|r| message::record(r, request.question, None)));
+            answers.extend(group.answers.iter().take(room).map(|r| message::record(r, question, None)));
             if group.twin != 0 && !seen.insert(group.twin) {
                 continue;
             }
             let metas: &[Record] = if self.fitted.metas { &group.metas } else { &[] };
             let others = group.extras.iter().chain(metas);
-            additional.extend(others.filter_map(|r| message::record(r, request.question, group.target())));
+            additional.extend(others.map(|r| message::record(r, question, group.target())));
         }
-        let plain = |record| message::record(record, request.question, None);
-        additional.extend(self.additional.iter().filter_map(plain));
+        let plain = |record| message::record(record, question, None);
+        additional.extend(self.additional.iter().map(plain));
         let truncated = self.fitted.cut && self.tells_cut;
         Outgoing {
             metadata: message::metadata(request, self.authoritative, truncated, self.recursion, self.rcode),
             question: true,
             answers,
-            authority: self.authority.iter().filter_map(plain).collect(),
+            authority: self.authority.iter().map(plain).collect(),
             additional,
             edns: request.edns.filter(|_| self.edns).map(|edns| message::opt(edns.payload, edns.subnet)),
         }

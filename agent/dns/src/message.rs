@@ -123,32 +123,27 @@ pub(crate) fn opt(payload: u16, subnet: Option<ClientSubnet>) -> Opt {
 }
 
 /// A record in the library's terms. `question` is the name asked for, `target` that of the SRV record it belongs to.
-/// `None` when a name of it is none (which `WireName` has already seen to).
-pub(crate) fn record(record: &Record, question: &Name, target: Option<&WireName>) -> Option<Rr> {
+pub(crate) fn record(record: &Record, question: &Name, target: Option<&WireName>) -> Rr {
     let owner = match (&record.owner, target) {
-        (Owner::Target, Some(target)) => name(target)?,
+        (Owner::Target, Some(target)) => target.name().clone(),
         (Owner::Question | Owner::Target, _) => question.clone(),
-        (Owner::Name(owner), _) => name(owner)?,
+        (Owner::Name(owner), _) => owner.name().clone(),
     };
     let data = match &record.data {
         Data::A(address) => RData::A(A(*address)),
         Data::Aaaa(address) => RData::AAAA(AAAA(*address)),
-        Data::Cname(target) => RData::CNAME(CNAME(name(target)?)),
-        Data::Ns(host) => RData::NS(NS(name(host)?)),
-        Data::Ptr(target) => RData::PTR(PTR(name(target)?)),
+        Data::Cname(target) => RData::CNAME(CNAME(target.name().clone())),
+        Data::Ns(host) => RData::NS(NS(host.name().clone())),
+        Data::Ptr(target) => RData::PTR(PTR(target.name().clone())),
         Data::Soa { mname, rname, serial, refresh, retry, expire, min_ttl } => {
             let secs = |value: &u32| i32::try_from(*value).unwrap_or(i32::MAX);
             let (refresh, retry, expire) = (secs(refresh), secs(retry), secs(expire));
-            RData::SOA(SOA::new(name(mname)?, name(rname)?, *serial, refresh, retry, expire, *min_ttl))
+            RData::SOA(SOA::new(mname.name().clone(), rname.name().clone(), *serial, refresh, retry, expire, *min_ttl))
         }
-        Data::Srv { weight, port, target } => RData::SRV(SRV::new(1, *weight, *port, name(target)?)),
+        Data::Srv { weight, port, target } => RData::SRV(SRV::new(1, *weight, *port, target.name().clone())),
         Data::Txt(strings) => RData::TXT(TXT::from_bytes(character_strings(strings))),
     };
-    Some(Rr::from_rdata(owner, record.ttl, data))
-}
-
-fn name(name: &WireName) -> Option<Name> {
-    Name::from_labels(name.labels()).ok()
+    Rr::from_rdata(owner, record.ttl, data)
 }
 
 /// The strings of a TXT record, each of which has its length before it.
@@ -199,10 +194,10 @@ mod tests {
             (Owner::Question, Data::Ptr(wire("n1.consul")), "Web.service.consul. 7 IN PTR n1.consul."),
         ] {
             let ours = Record { owner, ttl: 7, data };
-            assert_eq!(record(&ours, &question, Some(&target)).unwrap().to_string(), want);
+            assert_eq!(record(&ours, &question, Some(&target)).to_string(), want);
         }
         let txt = Record { owner: Owner::Question, ttl: 7, data: Data::Txt(Box::from(*b"\x01a\x00\x02bc")) };
-        let RData::TXT(txt) = record(&txt, &question, None).unwrap().data else { panic!("not a TXT record") };
+        let RData::TXT(txt) = record(&txt, &question, None).data else { panic!("not a TXT record") };
         assert_eq!(txt.txt_data.iter().map(|s| s.to_vec()).collect::<Vec<_>>(), [b"a".to_vec(), Vec::new(), b"bc".to_vec()]);
         // What does not add up is left out.
         assert_eq!(character_strings(b"\x01a\x09bc"), [b"a"]);

@@ -72,14 +72,13 @@ pub(crate) async fn resolve(settings: &DnsSettings, host: &WireName, dice: u64) 
 }
 
 fn record(record: &hickory_proto::rr::Record) -> Option<Record> {
-    let name = |name: &hickory_proto::rr::Name| WireName::from_labels(name.iter());
     let data = match &record.data {
         RData::A(a) => Data::A(a.0),
         RData::AAAA(aaaa) => Data::Aaaa(aaaa.0),
-        RData::CNAME(target) => Data::Cname(name(&target.0)?),
+        RData::CNAME(target) => Data::Cname(WireName::of(&target.0)?),
         _ => return None,
     };
-    Some(Record { owner: Owner::Name(name(&record.name)?), ttl: record.ttl, data })
+    Some(Record { owner: Owner::Name(WireName::of(&record.name)?), ttl: record.ttl, data })
 }
 
 fn is_final(response: &[u8]) -> bool {

@@ -1,7 +1,6 @@
 //! A request that the DNS library read → a question, or the refusal it deserves.
 
 use crate::wire::{Rcode, WireName};
-use hickory_proto::rr::Name;
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_server::server::Request as Message;
 
@@ -14,8 +13,6 @@ pub(crate) struct Request<'a> {
     pub(crate) message: &'a Message,
     /// The name, in the letter case of the client.
     pub(crate) name: WireName,
-    /// The same in the library's terms.
-    pub(crate) question: &'a Name,
     pub(crate) qtype: u16,
     pub(crate) edns: Option<Edns>,
 }
@@ -47,7 +44,7 @@ impl<'a> Request<'a> {
             return Err(Rcode::FormErr);
         }
         let question = message.queries.queries().first().ok_or(Rcode::FormErr)?.original();
-        let name = WireName::from_labels(question.name().iter()).ok_or(Rcode::FormErr)?;
+        let name = WireName::of(question.name()).ok_or(Rcode::FormErr)?;
         let edns = message.edns.as_ref().map(|edns| Edns {
             payload: edns.max_payload(),
             subnet: match edns.option(EdnsCode::Subnet) {
@@ -55,7 +52,7 @@ impl<'a> Request<'a> {
                 _ => None,
             },
         });
-        Ok(Self { message, name, question: question.name(), qtype: u16::from(question.query_type()), edns })
+        Ok(Self { message, name, qtype: u16::from(question.query_type()), edns })
     }
 
     /// Its bytes as they came, for recursors.

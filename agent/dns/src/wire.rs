@@ -1,6 +1,8 @@
 //! Names and records (RFC 1035 §3, §4).
 
+use hickory_proto::rr::Name;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -34,15 +36,35 @@ const LABEL_LEN_MAX: usize = 63;
 pub(crate) const POINTER_MAX: usize = 0x3fff;
 
 /// A whole domain name in wire form, uncompressed, letter case kept. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct WireName(Arc<[u8]>);
+#[derive(Clone)]
+pub(crate) struct WireName(Arc<Both>);
+
+/// A name in both forms: that of the messages, and that of the library which writes them.
+struct Both {
+    bytes: Box<[u8]>,
+    name: Name,
+}
+
+impl PartialEq for WireName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.bytes == other.0.bytes
+    }
+}
+
+impl Eq for WireName {}
+
+impl Hash for WireName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.bytes.hash(state);
+    }
+}
 
 impl WireName {
     /// From dotted text, with or without the final dot. `None` when a label is empty or too long, or the whole is.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let text = text.strip_suffix('.').unwrap_or(text);
         if text.is_empty() {
-            return Some(Self(Arc::from([0].as_slice())));
+            return Some(Self(Arc::new(Both { bytes: Box::new([0]), name: Name::root() })));
         }
         Self::from_labels(text.split('.').map(str::as_bytes))
     }
@@ -58,21 +80,35 @@ impl WireName {
             bytes.extend_from_slice(label);
         }
         bytes.push(0);
-        (bytes.len() <= NAME_LEN_MAX).then(|| Self(Arc::from(bytes)))
+        if bytes.len() > NAME_LEN_MAX {
+            return None;
+        }
+        let name = Name::from_labels(Labels(&bytes)).ok()?;
+        Some(Self(Arc::new(Both { bytes: bytes.into_boxed_slice(), name })))
+    }
+
+    /// A name that the library read.
+    pub(crate) fn of(name: &Name) -> Option<Self> {
+        Self::from_labels(name.iter())
+    }
+
+    /// The library's form.
+    pub(crate) fn name(&self) -> &Name {
+        &self.0.name
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 
     /// Length in bytes when written in full.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.0.bytes.len()
     }
 
     /// Labels without the root, leftmost first.
     pub(crate) fn labels(&self) -> Labels<'_> {
-        Labels(&self.0)
+        Labels(&self.0.bytes)
     }
 
     /// Labels as texts in lower case; bytes that are no UTF-8 become U+FFFD, which no name of ours holds.
@@ -92,7 +128,7 @@ impl fmt::Display for WireName {
         for label in self.labels() {
             write!(f, "{}.", label.escape_ascii())?;
         }
-        if self.0.len() == 1 { f.write_str(".") } else { Ok(()) }
+        if self.0.bytes.len() == 1 { f.write_str(".") } else { Ok(()) }
     }
 }
 
