@@ -66,7 +66,15 @@ pub(crate) async fn run(arguments: Vec<String>, terminal: &mut Terminal) -> Exit
 }
 
 fn fail(terminal: &mut Terminal, error: &anyhow::Error) -> ExitCode {
-    terminal.complain(&format!("==> {error:#}"));
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Some errors tell their cause themselves.
+        if !text.ends_with(&cause) {
+            text.push_str(if text.is_empty() { "" } else { ": " });
+            text.push_str(&cause);
+        }
+    }
+    terminal.complain(&format!("==> {text}"));
     ExitCode::FAILURE
 }
 

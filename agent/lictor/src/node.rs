@@ -227,7 +227,11 @@ impl Node for LocalNode {
     async fn update_ttl(&self, id: &CheckId, status: HealthStatus, output: String, token: &Token) -> Result<(), NodeError> {
         self.write_check(id, token)?;
         let update = self.scheduler.update_ttl(id, status, &output).map_err(|error| NodeError::Refused(error.to_string()))?;
-        self.local.apply_check_update(update);
+        if self.local.apply_check_update(update) == lictor_local::Updated::Status {
+            // Who reported it will perhaps not do so again before a restart.
+            let local = self.local.clone();
+            off_thread(move || local.keep_states()).await?;
+        }
         Ok(())
     }
 

@@ -316,6 +316,11 @@ impl LocalHandle {
         self.inner.take_update(update)
     }
 
+    /// Writes the states of checks that are not in the data directory yet, now instead of a little later. Blocks on files.
+    pub fn keep_states(&self) {
+        self.inner.write_states();
+    }
+
     /// Stops pushing to the catalog until the guard is dropped. Guards add up.
     pub fn pause(&self) -> PauseGuard {
         self.inner.paused.fetch_add(1, Ordering::AcqRel);

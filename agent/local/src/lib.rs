@@ -25,3 +25,4 @@ pub use error::LocalError;
 pub use handle::{LocalHandle, PauseGuard, RestoreReport, start};
 pub use runner::{Initial, Runner};
 pub use settings::{LocalSettings, ScriptPolicy};
+pub use state::Updated;

@@ -53,7 +53,7 @@ impl FjallStorage {
     pub fn open(directory: &Path) -> Result<Self, StorageError> {
         std::fs::create_dir_all(directory).map_err(|source| StorageError::Unusable { path: directory.to_owned(), source })?;
         let (mark, slots) = Mark::open(directory)?;
-        let open = open_database(directory)?;
+        let open = open_or_make(directory)?;
         let progress = Progress { mark, first: 0, end: 0, fresh: Vec::new(), changed: false };
         let storage = Self { directory: directory.to_owned(), open: RwLock::new(Some(open)), progress: Mutex::new(progress) };
         storage.verify(&slots)?;
@@ -172,6 +172,26 @@ impl FjallStorage {
     }
 }
 
+/// Opens the database, or makes it. A database whose making was cut short can be neither opened nor made: a file stands beside it until
+/// it is whole, and what is found beside that file was never used.
+fn open_or_make(directory: &Path) -> Result<Open, StorageError> {
+    let (path, unfinished) = (directory.join("log"), directory.join("log.unfinished"));
+    let unusable = |source| StorageError::Unusable { path: unfinished.clone(), source };
+    let sync = || std::fs::File::open(directory).and_then(|folder| folder.sync_all());
+    if path.exists() && !unfinished.exists() {
+        return open_database(directory);
+    }
+    std::fs::write(&unfinished, b"").and_then(|()| sync()).map_err(unusable)?;
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unusable(error)),
+        _ => {}
+    }
+    let open = open_database(directory)?;
+    // Before anything is kept in it, so that no power loss can bring the file back.
+    std::fs::remove_file(&unfinished).and_then(|()| sync()).map_err(unusable)?;
+    Ok(open)
+}
+
 fn open_database(directory: &Path) -> Result<Open, StorageError> {
     let path = directory.join("log");
     let opened = Database::builder(&path)
@@ -280,5 +300,26 @@ impl Storage for FjallStorage {
 
     fn close(&self) {
         *self.open.write() = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_making_that_was_cut_short_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        std::fs::create_dir_all(log.join("keyspaces")).unwrap();
+        std::fs::write(log.join("0.jnl"), b"").unwrap();
+        std::fs::write(folder.path().join("log.unfinished"), b"").unwrap();
+        let vote = || Change::Vote(Bytes::from_static(b"a vote"));
+        let storage = FjallStorage::open(folder.path()).unwrap();
+        storage.write(&[vote()]).and_then(|()| storage.sync()).unwrap();
+        drop(storage);
+        assert!(!folder.path().join("log.unfinished").exists());
+        let storage = FjallStorage::open(folder.path()).unwrap();
+        assert_eq!(storage.recover().unwrap().vote.as_deref(), Some(b"a vote".as_slice()), "what is whole stays");
     }
 }
