@@ -36,6 +36,11 @@ impl Plan {
         self.files.push((name.to_owned(), text.to_owned()));
         self
     }
+    /// With something set in HCL on the command line.
+    #[must_use]
+    pub fn hcl(self, text: &str) -> Self {
+        self.argument(&format!("-hcl={text}"))
+    }
     /// With a further argument.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
@@ -144,6 +149,11 @@ impl Agent {
         });
     }
 
+    /// Whether the process lives.
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Ends the process at once (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -171,11 +181,35 @@ impl Agent {
         self.wait_ready();
     }
 
+    /// Writes many files at once: aside, then renamed over, one after the other.
+    pub fn write_all(&self, files: impl IntoIterator<Item = (String, String)>) {
+        files.into_iter().for_each(|(name, text)| self.write(&name, text));
+    }
+
     /// Writes a file of the configuration directory as editors should: aside, then renamed over.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let aside = self.folder.path().join("aside");
         fs::write(&aside, text).expect("it can be written");
         fs::rename(&aside, self.config_dir().join(name)).expect("it can be renamed");
+    }
+
+    /// Its sources as the agent reports them; `null` for a file that it does not know.
+    pub fn source(&self, name: &str) -> Value {
+        let sources = self.get("/v1/agent/config/sources").json();
+        let list = sources.as_array().cloned().unwrap_or_default();
+        list.into_iter().find(|s| s["File"].as_str().is_some_and(|file| file.ends_with(name))).unwrap_or_default()
+    }
+
+    /// Ports of a service's instances in the catalog.
+    pub fn service_ports(&self, name: &str) -> Vec<u64> {
+        let rows = self.get(&format!("/v1/catalog/service/{name}")).json();
+        rows.as_array().map(|rows| rows.iter().filter_map(|row| row["ServicePort"].as_u64()).collect()).unwrap_or_default()
+    }
+
+    /// Waits until a service's instances have these ports.
+    #[track_caller]
+    pub fn wait_ports(&self, name: &str, expected: &[u64]) {
+        wait::until(&format!("ports {expected:?} of {name}"), || (self.service_ports(name) == expected).then_some(()));
     }
 
     /// Removes a file of the configuration directory.

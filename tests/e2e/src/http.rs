@@ -1,6 +1,9 @@
 //! HTTP requests to an agent.
 
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// A status and a body. Status 0 stands for "no answer".
@@ -19,6 +22,19 @@ impl Reply {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
+}
+
+/// A GET over a unix socket: the whole reply as text, empty when there is none.
+pub fn get_unix(socket: &Path, path: &str) -> String {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    ask().unwrap_or_default()
 }
 
 /// Sends one request; never fails, see [`Reply::status`].

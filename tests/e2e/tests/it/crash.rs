@@ -12,7 +12,7 @@ const WRITERS: usize = 4;
 
 #[test]
 fn no_acknowledged_write_is_lost() {
-    let rounds = std::env::var("LICTOR_CRASH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(15);
+    let rounds = crate::scale("LICTOR_CRASH_ROUNDS", 15);
     let mut rng = StdRng::seed_from_u64(7);
     let mut agent = Agent::prepare(Plan::durable().argument("-hcl=raft_snapshot_threshold = 200"));
     agent.spawn();

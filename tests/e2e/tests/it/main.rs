@@ -2,8 +2,24 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod commands;
 mod crash;
 mod definitions;
+mod disk;
+mod end;
+mod latency;
 mod lifecycle;
 mod mutation;
 mod reload;
+mod start;
+mod watcher;
+
+/// A number from the environment, which campaigns set; tests in a row with others use a small one.
+fn scale(name: &str, small: usize) -> usize {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(small)
+}
+
+/// A file that defines one service.
+fn service(name: &str, port: u16) -> String {
+    format!("service {{\n  name = \"{name}\"\n  port = {port}\n  address = \"127.0.0.7\"\n}}\n")
+}

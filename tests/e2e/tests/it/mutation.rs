@@ -40,7 +40,7 @@ fn harm(n: usize, rng: &mut StdRng) -> (Vec<u8>, &'static str) {
 
 #[test]
 fn one_broken_file_harms_no_other() {
-    let rounds = std::env::var("LICTOR_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let rounds = crate::scale("LICTOR_MUTATIONS", 200);
     let mut plan = Plan::dev().argument("-hcl=auto_reload_config = false");
     for n in 0..FILES {
         plan = plan.file(&format!("f{n:03}.hcl"), &good(n));

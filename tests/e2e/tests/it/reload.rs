@@ -1,69 +1,49 @@
 //! Definitions that come and go while the agent runs.
 
+use crate::service;
 use hickory_proto::rr::RecordType;
 use lictor_e2e::{Agent, Plan, dns, wait};
 use rustix::process::Signal;
-use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::symlink;
-
-fn service(name: &str, port: u16) -> String {
-    format!("service {{\n  name = \"{name}\"\n  port = {port}\n  address = \"127.0.0.7\"\n}}\n")
-}
-
-fn ports(agent: &Agent, name: &str) -> Vec<u64> {
-    let rows = agent.get(&format!("/v1/catalog/service/{name}")).json();
-    rows.as_array().map(|rows| rows.iter().filter_map(|row| row["ServicePort"].as_u64()).collect()).unwrap_or_default()
-}
-
-#[track_caller]
-fn wait_ports(agent: &Agent, name: &str, expected: &[u64]) {
-    wait::until(&format!("ports {expected:?} of {name}"), || (ports(agent, name) == expected).then_some(()));
-}
-
-fn source(agent: &Agent, name: &str) -> Value {
-    let sources = agent.get("/v1/agent/config/sources").json();
-    let list = sources.as_array().or_else(|| sources["Sources"].as_array()).cloned().unwrap_or_default();
-    list.into_iter().find(|s| s["File"].as_str().is_some_and(|file| file.ends_with(name))).unwrap_or_default()
-}
 
 #[test]
 fn a_file_lives_its_whole_life() {
     let agent = Plan::dev().start();
     agent.write("web.hcl", service("web", 80));
-    wait_ports(&agent, "web", &[80]);
+    agent.wait_ports("web", &[80]);
     assert_eq!(dns::addresses(agent.ports.dns, "web.service.consul."), ["127.0.0.7".parse::<std::net::IpAddr>().unwrap()]);
 
     fs::write(agent.config_dir().join("web.hcl"), service("web", 81)).unwrap();
-    wait_ports(&agent, "web", &[81]);
+    agent.wait_ports("web", &[81]);
 
     agent.write("web.hcl", "service { name = ");
-    wait::until("the broken file in quarantine", || (source(&agent, "web.hcl")["State"] == "quarantined").then_some(()));
-    assert_eq!(ports(&agent, "web"), [81], "its last good definition stays");
-    let problem = &source(&agent, "web.hcl")["Problems"][0];
+    wait::until("the broken file in quarantine", || (agent.source("web.hcl")["State"] == "quarantined").then_some(()));
+    assert_eq!(agent.service_ports("web"), [81], "its last good definition stays");
+    let problem = &agent.source("web.hcl")["Problems"][0];
     assert!(problem["Line"].as_u64().is_some_and(|line| line > 0), "{problem}");
     agent.write("db.toml", "[[services]]\nname = \"db\"\nport = 5432\n");
-    wait_ports(&agent, "db", &[5432]);
+    agent.wait_ports("db", &[5432]);
 
     agent.write("web.hcl", service("web", 82));
-    wait_ports(&agent, "web", &[82]);
+    agent.wait_ports("web", &[82]);
     agent.remove("web.hcl");
-    wait_ports(&agent, "web", &[]);
+    agent.wait_ports("web", &[]);
     assert_eq!(dns::code(agent.ports.dns, "web.service.consul.", RecordType::A), Some(hickory_proto::op::ResponseCode::NXDomain));
-    assert_eq!(ports(&agent, "db"), [5432]);
+    assert_eq!(agent.service_ports("db"), [5432]);
 }
 
 #[test]
 fn two_files_that_claim_one_id() {
     let agent = Plan::dev().file("a.hcl", &service("web", 80)).start();
-    wait_ports(&agent, "web", &[80]);
+    agent.wait_ports("web", &[80]);
     agent.write("b.hcl", service("web", 81));
-    wait::until("the second in quarantine", || (source(&agent, "b.hcl")["State"] == "quarantined").then_some(()));
-    let text = source(&agent, "b.hcl").to_string();
+    wait::until("the second in quarantine", || (agent.source("b.hcl")["State"] == "quarantined").then_some(()));
+    let text = agent.source("b.hcl").to_string();
     assert!(text.contains("a.hcl"), "both are named: {text}");
-    assert_eq!(ports(&agent, "web"), [80], "the first keeps it");
+    assert_eq!(agent.service_ports("web"), [80], "the first keeps it");
     agent.remove("a.hcl");
-    wait_ports(&agent, "web", &[81]);
+    agent.wait_ports("web", &[81]);
 }
 
 #[test]
@@ -71,20 +51,20 @@ fn signal_command_and_endpoint_reload_too() {
     let agent = Plan::dev().argument("-hcl=auto_reload_config = false").start();
     agent.write("web.hcl", service("web", 80));
     agent.signal(Signal::HUP);
-    wait_ports(&agent, "web", &[80]);
+    agent.wait_ports("web", &[80]);
     agent.write("web.hcl", service("web", 81));
     let output = agent.command(&["reload"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    wait_ports(&agent, "web", &[81]);
+    agent.wait_ports("web", &[81]);
     agent.write("web.hcl", service("web", 82));
     assert_eq!(agent.put("/v1/agent/reload", "").status, 200);
-    wait_ports(&agent, "web", &[82]);
+    agent.wait_ports("web", &[82]);
 }
 
 #[test]
 fn the_report_tells_what_happened() {
     let agent = Plan::dev().argument("-hcl=auto_reload_config = false").file("a.hcl", &service("a", 1)).start();
-    wait_ports(&agent, "a", &[1]);
+    agent.wait_ports("a", &[1]);
     agent.write("b.hcl", service("b", 2));
     agent.write("c.hcl", "service {\n  name = \"c\"\n  prot = 3\n}\n");
     let report = agent.put("/v1/agent/reload?report", "").json();
@@ -133,32 +113,32 @@ fn a_mounted_map_is_swapped() {
     let mut agent = agent;
     agent.spawn();
     agent.wait_ready();
-    wait_ports(&agent, "web", &[80]);
+    agent.wait_ports("web", &[80]);
     fs::create_dir(folder.join("..two")).unwrap();
     fs::write(folder.join("..two/web.hcl"), service("web", 81)).unwrap();
     symlink("..two", folder.join("..aside")).unwrap();
     fs::rename(folder.join("..aside"), folder.join("..data")).unwrap();
-    wait_ports(&agent, "web", &[81]);
+    agent.wait_ports("web", &[81]);
 }
 
 #[test]
 fn the_directory_itself_may_go_and_come_back() {
     let agent = Plan::dev().file("web.hcl", &service("web", 80)).start();
-    wait_ports(&agent, "web", &[80]);
+    agent.wait_ports("web", &[80]);
     fs::rename(agent.config_dir(), agent.folder().join("old")).unwrap();
     fs::create_dir(agent.config_dir()).unwrap();
     agent.write("web.hcl", service("web", 81));
-    wait_ports(&agent, "web", &[81]);
+    agent.wait_ports("web", &[81]);
 }
 
 #[test]
 fn editors_leftovers_are_not_read() {
     let agent = Plan::dev().file("web.hcl", &service("web", 80)).start();
-    wait_ports(&agent, "web", &[80]);
+    agent.wait_ports("web", &[80]);
     for name in ["web.hcl~", ".web.hcl.swp", "#web.hcl#", "web.hcl.bak", "4913"] {
         fs::write(agent.config_dir().join(name), service("web", 99)).unwrap();
     }
     agent.write("db.hcl", service("db", 1));
-    wait_ports(&agent, "db", &[1]);
-    assert_eq!(ports(&agent, "web"), [80]);
+    agent.wait_ports("db", &[1]);
+    assert_eq!(agent.service_ports("web"), [80]);
 }
