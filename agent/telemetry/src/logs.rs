@@ -24,8 +24,19 @@ use tracing_subscriber::{Registry, reload};
 const FOLLOW_LINES_MAX: usize = 512;
 
 /// Crates whose steps are told at trace level only; below that, what they warn of.
-const ENGINES: &[&str] =
-    &["openraft", "fjall", "lsm_tree", "wasmtime", "cranelift", "regalloc2", "hickory_proto", "hickory_server", "h2", "hyper"];
+const ENGINES: &[&str] = &[
+    "openraft",
+    "fjall",
+    "lsm_tree",
+    "wasmtime",
+    "cranelift",
+    "regalloc2",
+    "hickory_proto",
+    "hickory_net",
+    "hickory_server",
+    "h2",
+    "hyper",
+];
 
 /// How much is logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
