@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod definitions;
 mod disk;
+mod dns;
 mod end;
 mod latency;
 mod lifecycle;
