@@ -8,8 +8,12 @@
 //! its `RequestHandler`, the resolver, answers. A query costs: decode, one lookup in the cache of prepared answers (valid
 //! while the cluster answers with the same [`lictor_rpc::Content`]), a partial shuffle and an encode.
 //!
-//! Two things follow from the library. It always compresses names, so `disable_compression` only lowers what is put into an
-//! answer, as if it were sent uncompressed. And the questions of one TCP connection are answered one after another.
+//! No loop of our own stands before it for plain questions: a socket has one reader, and at 9 to 12 µs of processor time
+//! for a question over UDP (`examples/throughput.rs`) the library is fast enough to keep it simple.
+//!
+//! What follows from the library: names are always compressed, so `disable_compression` only lowers what is put into an
+//! answer, as if it were sent uncompressed. The questions of one TCP connection are answered one after another. The number
+//! of TCP connections is limited by the process's file descriptors alone; a silent one is closed after ten seconds.
 
 #![forbid(unsafe_code)]
 
