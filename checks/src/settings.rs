@@ -11,7 +11,7 @@ pub struct Settings {
     pub output_size_max: usize,
     /// Intervals below this are raised to it.
     pub interval_min: Duration,
-    /// Scripts (also docker and os_service probes) that may run at the same time; further ones wait their turn.
+    /// Scripts (also os_service probes) that may run at the same time; further ones wait their turn.
     pub scripts_concurrent_max: usize,
     /// Host names that may be looked up at the same time.
     pub lookups_concurrent_max: usize,

@@ -132,6 +132,7 @@ pub(crate) fn local(config: &RuntimeConfig, node: Node, seed: u64) -> lictor_loc
         data_dir: config.data_dir.clone().filter(|_| !config.dev),
         check_update_interval: config.checks.update_interval,
         discard_check_output: config.checks.discard_output,
+        deregister_after_min: config.checks.deregister_interval_min,
         scripts: lictor_local::ScriptPolicy {
             files: config.checks.enable_local_script_checks || config.checks.enable_script_checks,
             api: config.checks.enable_script_checks,

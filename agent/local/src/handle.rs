@@ -88,13 +88,14 @@ pub fn start(
     let failed = |error: std::io::Error| LocalError::Persist { what: "services and checks", reason: error.to_string() };
     let persist = settings.data_dir.as_deref().map(Persist::open).transpose().map_err(failed)?;
     let restored = persist.as_ref().map(Persist::load_states).unwrap_or_default();
-    let state = State::new(
+    let mut state = State::new(
         settings.node.clone(),
         settings.token.clone(),
         settings.check_update_interval,
         settings.discard_check_output,
         settings.seed,
     );
+    state.set_reap_after_min(settings.deregister_after_min);
     let inner = Arc::new(Inner {
         state: Mutex::new(state),
         token: Mutex::new(settings.token.clone()),

@@ -27,6 +27,8 @@ pub struct LocalSettings {
     pub check_update_interval: Duration,
     /// Keep no output of checks (*live*).
     pub discard_check_output: bool,
+    /// Services that are critical are removed after this at the earliest (a second, if it is less).
+    pub deregister_after_min: Duration,
     /// Time between full syncs in a small cluster; it grows with the logarithm of the cluster's size.
     pub sync_interval: Duration,
     /// Number of members, for that.
@@ -49,6 +51,7 @@ impl LocalSettings {
             data_dir: None,
             check_update_interval: Duration::from_secs(300),
             discard_check_output: false,
+            deregister_after_min: crate::state::REAP_AFTER_MIN,
             sync_interval: Duration::from_secs(60),
             cluster_size: Arc::new(|| 1),
             scripts: ScriptPolicy::default(),

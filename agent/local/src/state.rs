@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A service that is critical is removed after this at the earliest, whatever its definition says.
+/// A service that is critical is removed after this at the earliest, whatever definitions and settings say.
 pub const REAP_AFTER_MIN: Duration = Duration::from_secs(1);
 
 /// A service of this agent.
@@ -50,6 +50,8 @@ pub struct CheckEntry {
     /// Since when results have been critical without a break. A check that flap damping alone holds critical is not: what it
     /// finds is better, and its service is not removed for it.
     pub critical_since: Option<Instant>,
+    /// After how long a time of that its service is removed.
+    reap_after: Option<Duration>,
     /// What flap damping asks for, while it does.
     held: Option<floor::Held>,
     /// The stamp of its last update.
@@ -60,7 +62,7 @@ pub struct CheckEntry {
 
 impl CheckEntry {
     fn reap_at(&self) -> Option<Instant> {
-        let after = self.definition.deregister_critical_service_after?.max(REAP_AFTER_MIN);
+        let after = self.reap_after?;
         if self.definition.service_id.is_empty() {
             return None;
         }
@@ -108,6 +110,7 @@ pub struct State {
     token: Token,
     check_update_interval: Duration,
     discard_check_output: bool,
+    reap_after_min: Duration,
     services: BTreeMap<ServiceId, ServiceEntry>,
     checks: BTreeMap<CheckId, CheckEntry>,
     checks_of: BTreeMap<ServiceId, BTreeSet<CheckId>>,
@@ -135,6 +138,7 @@ impl State {
             token,
             check_update_interval,
             discard_check_output,
+            reap_after_min: REAP_AFTER_MIN,
             services: BTreeMap::new(),
             checks: BTreeMap::new(),
             checks_of: BTreeMap::new(),
@@ -180,6 +184,11 @@ impl State {
     /// Changes the token used where there is no other.
     pub fn set_token(&mut self, token: Token) {
         self.token = token;
+    }
+
+    /// Services of checks that are added from now on are removed after this at the earliest.
+    pub fn set_reap_after_min(&mut self, min: Duration) {
+        self.reap_after_min = min.max(REAP_AFTER_MIN);
     }
 
     /// Changes how output is treated from now on.
@@ -294,6 +303,7 @@ impl State {
             restored_at: None,
             heard: false,
             critical_since: None,
+            reap_after: definition.deregister_critical_service_after.map(|after| after.max(self.reap_after_min)),
             held: None,
             stamp: 0,
             deferred_until: None,

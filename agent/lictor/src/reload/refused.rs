@@ -94,20 +94,22 @@ pub(super) fn problem(origin: &Origin, option: &str, message: &str) -> Problem {
 /// the state of its file says so.
 pub(super) fn settle(loaded: &mut Loaded, before: &Loaded, refused: &[Refused]) {
     for refused in refused {
-        match &refused.definition {
+        let is_there = match &refused.definition {
             Definition::Service(service) => {
                 let id = service.effective_id();
                 let old = before.services.iter().find(|old| old.effective_id() == id);
                 put_back(&mut loaded.services, |one| one.effective_id() == id, old);
+                old.is_some()
             }
             Definition::Check(check) => {
                 let id = check_id(check);
                 let old = before.checks.iter().find(|old| check_id(old) == id);
                 put_back(&mut loaded.checks, |one| check_id(one) == id, old);
+                old.is_some()
             }
-        }
+        };
         if let Some(source) = loaded.sources.iter_mut().find(|source| source.file == refused.problem.file) {
-            mark(source, refused);
+            mark(source, refused, is_there);
         }
     }
 }
@@ -122,8 +124,14 @@ fn put_back<T>(all: &mut Vec<Arc<T>>, is: impl Fn(&T) -> bool, old: Option<&Arc<
     }
 }
 
-fn mark(source: &mut SourceStatus, refused: &Refused) {
+fn mark(source: &mut SourceStatus, refused: &Refused, is_there: bool) {
     "quarantined".clone_into(&mut source.state);
+    if !is_there {
+        match &refused.definition {
+            Definition::Service(service) => source.services.retain(|id| *id != service.effective_id()),
+            Definition::Check(check) => source.checks.retain(|id| *id != check_id(check)),
+        }
+    }
     source.problems.push(refused.problem.clone());
 }
 
@@ -143,6 +151,7 @@ mod tests {
         let file = |service: &Arc<ServiceDefinition>| SourceStatus {
             file: format!("{}.hcl", service.name),
             state: "loaded".to_owned(),
+            services: vec![service.effective_id()],
             ..SourceStatus::default()
         };
         loaded.sources = services.iter().map(file).collect();
@@ -163,6 +172,8 @@ mod tests {
         assert_eq!(left, [("a".to_owned(), 1), ("c".to_owned(), 2), ("gone".to_owned(), 1)]);
         let states: Vec<&str> = now.sources.iter().map(|source| source.state.as_str()).collect();
         assert_eq!(states, ["quarantined", "quarantined", "loaded"]);
+        let listed: Vec<usize> = now.sources.iter().map(|source| source.services.len()).collect();
+        assert_eq!(listed, [1, 0, 1], "the file's last good definition, none, its own");
         assert_eq!(now.sources[0].problems[0].to_string(), "a.hcl:3: no");
     }
 }

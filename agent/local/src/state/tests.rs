@@ -221,6 +221,9 @@ async fn services_critical_for_too_long_are_overdue_to_the_instant() {
     state.update_check(update("c", HealthStatus::Critical, ""), now + 6 * S);
     state.add_check(&check(Duration::from_millis(10)), None, now + 6 * S);
     assert_eq!(state.next_deadline(), Some(now + 7 * S), "a second at least; counted from the first critical result");
+    state.set_reap_after_min(3 * S);
+    state.add_check(&check(2 * S), None, now + 6 * S);
+    assert_eq!(state.next_deadline(), Some(now + 9 * S), "the agent's own minimum");
     state.remove_service(&"web".into());
     assert_eq!(state.next_deadline(), None);
 }
