@@ -3,14 +3,14 @@
 #[cfg(feature = "plugins")]
 mod plugins;
 mod refused;
+mod told;
 
 use crate::settings;
-use lictor_config::{ConfigDiff, Loaded, Loader, PathSource, Sources};
+use lictor_config::{ConfigDiff, Loaded, Loader, PathSource, RuntimeConfig, Sources};
 use lictor_dns::DnsServer;
 use lictor_local::LocalHandle;
 use lictor_net::Shutdown;
 use lictor_telemetry::logs::LogHandle;
-use lictor_telemetry::metrics;
 use lictor_types::report::{Problem, ReloadReport, SourceStatus};
 use refused::{Definition, Refused};
 use serde_json::{Map, Value};
@@ -44,6 +44,8 @@ pub(crate) struct Targets {
 /// Reads the configuration and applies it; one reload at a time.
 pub(crate) struct Reloader {
     sources: Sources,
+    /// What the agent was started with: what cannot change while it runs is still this.
+    started: Arc<RuntimeConfig>,
     walk: Mutex<Walk>,
     targets: OnceLock<Targets>,
     #[cfg(feature = "plugins")]
@@ -55,14 +57,17 @@ struct Walk {
     loader: Option<Loader>,
     /// What is in effect: what was loaded, without what the agent refused to take.
     running: Loaded,
+    told: told::Told,
 }
 
 impl Reloader {
     /// A reloader whose last load is `running`. It applies nothing before [`Reloader::begin`].
     pub(crate) fn new(sources: Sources, loader: Loader, running: Loaded) -> Arc<Self> {
-        let walk = Mutex::new(Walk { loader: Some(loader), running });
+        let started = Arc::clone(&running.config);
+        let walk = Mutex::new(Walk { loader: Some(loader), running, told: told::Told::default() });
         Arc::new(Self {
             sources,
+            started,
             walk,
             targets: OnceLock::new(),
             #[cfg(feature = "plugins")]
@@ -80,7 +85,7 @@ impl Reloader {
         refused::settle(&mut walk.running, &before, &refused);
         #[cfg(feature = "plugins")]
         self.plugins.look(targets, &walk.running);
-        tell(&report);
+        walk.told.tell(&report);
         report
     }
 
@@ -104,7 +109,7 @@ impl Reloader {
 
     async fn walk(&self) -> (ReloadReport, Looking) {
         let mut walk = self.walk.lock().await;
-        let Some(targets) = self.targets.get() else { return (ReloadReport::default(), Looking::default()) };
+        let Some(targets) = self.targets.get() else { return (failed("the agent is still starting"), Looking::default()) };
         let Some(mut loader) = walk.loader.take() else {
             return (failed("the last reload did not end; restart the agent"), Looking::default());
         };
@@ -120,7 +125,8 @@ impl Reloader {
         let report = match loaded {
             Ok(mut loaded) => {
                 let diff = ConfigDiff::between(&walk.running, &loaded);
-                let (report, refused) = apply(targets, &diff, &loaded).await;
+                let (mut report, refused) = apply(targets, &diff, &loaded).await;
+                report.restart_required = told::restarts(&self.started, &loaded.config);
                 // What was refused is tried again by the next reload, whatever made it fit by then.
                 refused::settle(&mut loaded, &walk.running, &refused);
                 walk.running = loaded;
@@ -132,8 +138,7 @@ impl Reloader {
         let looking = self.plugins.look(targets, &walk.running);
         #[cfg(not(feature = "plugins"))]
         let looking = Looking::default();
-        drop(walk);
-        tell(&report);
+        walk.told.tell(&report);
         (report, looking)
     }
 
@@ -290,35 +295,4 @@ fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(&'s
     targets.local.set_output(config.checks.update_interval, config.checks.discard_output);
     targets.local.set_node(settings::node(config, &targets.node_id));
     refused
-}
-
-/// Says in the log and in a metric what the report says.
-fn tell(report: &ReloadReport) {
-    metrics::count("consul.config.reload", 1);
-    metrics::gauge("consul.config.rejected", report.rejected.len() as f64);
-    for problem in &report.rejected {
-        tracing::error!(
-            file = problem.file,
-            line = problem.line,
-            column = problem.column,
-            hint = problem.hint,
-            "configuration rejected: {}",
-            problem.message
-        );
-    }
-    for problem in &report.warnings {
-        tracing::warn!(file = problem.file, line = problem.line, "configuration: {}", problem.message);
-    }
-    for change in &report.restart_required {
-        tracing::warn!(option = change.id, "a changed option takes effect after a restart");
-    }
-    if !report.applied.is_empty() || !report.rejected.is_empty() {
-        tracing::info!(
-            applied = report.applied.len(),
-            unchanged = report.unchanged,
-            rejected = report.rejected.len(),
-            restart_required = report.restart_required.len(),
-            "configuration loaded"
-        );
-    }
 }

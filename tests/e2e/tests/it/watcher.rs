@@ -100,6 +100,10 @@ fn options_that_fit_no_more_stop_nothing() {
     wait::until("the log to tell of the restart", || {
         agent.log().lines().any(|line| line.contains("restart") && line.contains("datacenter")).then_some(())
     });
+    let reload = || agent.put("/v1/agent/reload?report", "").json()["RestartRequired"][0]["Id"].clone();
+    assert_eq!((reload(), reload()), ("datacenter".into(), "datacenter".into()), "it waits for a restart until there is one");
+    let said = agent.log().lines().filter(|line| line.contains("restart") && line.contains("datacenter")).count();
+    assert_eq!(said, 1, "and the log has said so:\n{}", agent.log());
 }
 
 #[test]
