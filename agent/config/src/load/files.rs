@@ -139,6 +139,12 @@ impl Files {
     }
 }
 
+/// Waits a little, on a thread that is there for blocking, for who edits a file this moment.
+#[expect(clippy::disallowed_methods, reason = "files are read on blocking threads, and the time of files is the real one")]
+fn pause() {
+    std::thread::sleep(FILL_STEP);
+}
+
 /// The content of a file, unless it is still the one of `known`.
 fn read(path: &Path, known: Option<&Stamp>, wall: Duration) -> Result<Option<(Stamp, Vec<u8>)>, String> {
     let describe = |error: std::io::Error| format!("cannot be read: {error}");
@@ -148,8 +154,7 @@ fn read(path: &Path, known: Option<&Stamp>, wall: Duration) -> Result<Option<(St
     }
     let mut stamp = Stamp::of(&meta);
     while stamp.size == 0 && known.is_some_and(|known| known.size > 0) && stamp.is_younger(FILL, clock::wall()) {
-        // Blocks a thread that is there for blocking, for a file that somebody edits this moment.
-        std::thread::sleep(FILL_STEP);
+        pause();
         meta = std::fs::metadata(path).map_err(describe)?;
         stamp = Stamp::of(&meta);
     }

@@ -1,6 +1,7 @@
 //! Whole agents, seen from outside.
 
 #![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, reason = "measures and skipped cases are told to who runs the tests")]
 
 mod commands;
 mod crash;

@@ -97,6 +97,7 @@ fn a_refused_start_leaves_the_data_in_good_order() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the moments are spread over the start of another process")]
 fn a_signal_at_any_moment_of_the_start_ends_it() {
     let mut agent = Agent::prepare(Plan::durable());
     for round in 0..crate::scale("LICTOR_STARTS", 12) as u64 {

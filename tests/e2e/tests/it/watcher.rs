@@ -57,6 +57,7 @@ fn a_directory_may_come_later() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a slow writer is what is tried")]
 fn an_edit_in_place_is_no_removal() {
     let agent = Plan::dev().file("web.hcl", &service("web", 80)).start();
     agent.wait_ports("web", &[80]);
