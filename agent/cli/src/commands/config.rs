@@ -25,7 +25,7 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
             defines.extend(source.checks.iter().map(|id| format!("check {id}")));
             invocation
                 .terminal
-                .say(&format!("{:<12} {}  {}", source.state, source.file, defines.join(", ")).trim_end());
+                .say(format!("{:<12} {}  {}", source.state, source.file, defines.join(", ")).trim_end());
             for problem in &source.problems {
                 invocation.terminal.say(&format!("             {problem}"));
             }
