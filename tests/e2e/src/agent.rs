@@ -170,8 +170,11 @@ impl Agent {
 
     /// Waits until the process has ended by itself.
     pub fn wait_end(&mut self) -> ExitStatus {
-        let mut child = self.child.take().expect("the agent was started");
-        wait::until("the agent's end", || child.try_wait().ok().flatten())
+        // It stays ours while we wait: when the patience ends, so does the agent.
+        let child = self.child.as_mut().expect("the agent was started");
+        let status = wait::until("the agent's end", || child.try_wait().ok().flatten());
+        self.child = None;
+        status
     }
 
     /// Starts again on the same folders and ports.
