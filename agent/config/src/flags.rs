@@ -75,7 +75,10 @@ fn take(sources: &mut Sources, row: &'static OptionRow, value: String) -> Result
     let text = |value: &str| Node { pos: Pos::default(), kind: Kind::Text(value.to_owned()) };
     let invalid = |(message, hint): weak::Misfit| (format!("invalid value {value:?} for flag -{}: {message}", row.flag), hint);
     if NOT_BUILT.contains(&row.flag) {
-        return Err((format!("the flag -{} is known, but what it asks for is not built yet", row.flag), "leave it out".to_owned()));
+        return Err((
+            format!("the flag -{} is known, but what it asks for is not built yet", row.flag),
+            "leave it out".to_owned(),
+        ));
     }
     match row.flag {
         "dev" => {

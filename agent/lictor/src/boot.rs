@@ -20,8 +20,8 @@ use lictor_net::Shutdown;
 use lictor_raft::RaftNode;
 use lictor_rpc::{Cluster, EventLog, Node};
 use lictor_server::{Server, ServerSettings};
-use rand::{Rng, SeedableRng};
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::io::Read;
 use std::path::Path;
 use std::pin::Pin;
@@ -236,7 +236,12 @@ async fn restore(local: lictor_local::LocalHandle, syncing: PauseGuard) -> Resul
     let restored = tokio::task::spawn_blocking(move || local.restore()).await.context("restoring failed within")?;
     drop(syncing);
     if restored.services + restored.checks + restored.skipped > 0 {
-        tracing::info!(services = restored.services, checks = restored.checks, skipped = restored.skipped, "registrations restored");
+        tracing::info!(
+            services = restored.services,
+            checks = restored.checks,
+            skipped = restored.skipped,
+            "registrations restored"
+        );
     }
     Ok(())
 }
@@ -350,6 +355,8 @@ fn write_pid(config: &RuntimeConfig) -> Result<()> {
 /// What seeds all chance of the process.
 fn unpredictable_bytes() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
-    std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)).context("cannot read /dev/urandom")?;
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .context("cannot read /dev/urandom")?;
     Ok(bytes)
 }

@@ -60,7 +60,10 @@ pub(crate) fn describe(facts: &Facts<'_>) -> Value {
 fn stats(facts: &Facts<'_>) -> Value {
     let [services, checks, probes, ttls] = facts.counts.map(|count| count.to_string());
     let mut stats = Map::new();
-    stats.insert("agent".to_owned(), json!({ "check_monitors": probes, "check_ttls": ttls, "checks": checks, "services": services }));
+    stats.insert(
+        "agent".to_owned(),
+        json!({ "check_monitors": probes, "check_ttls": ttls, "checks": checks, "services": services }),
+    );
     stats.insert("build".to_owned(), json!({ "prerelease": "", "revision": "", "version": facts.version }));
     if facts.server {
         stats.insert(

@@ -111,7 +111,8 @@ fn host() -> Value {
         line.unwrap_or("").trim_matches('"').to_owned()
     };
     let uptime = read("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse::<u64>().ok()).unwrap_or(0);
-    let boot = read("/proc/stat").lines().find_map(|line| line.strip_prefix("btime ").and_then(|n| n.parse::<u64>().ok())).unwrap_or(0);
+    let boot =
+        read("/proc/stat").lines().find_map(|line| line.strip_prefix("btime ").and_then(|n| n.parse::<u64>().ok())).unwrap_or(0);
     let processes = fs::read_dir("/proc")
         .map(|entries| entries.flatten().filter(|e| e.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit())).count())
         .unwrap_or(0);

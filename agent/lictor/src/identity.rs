@@ -20,7 +20,9 @@ pub(crate) fn node_id(given: &str, data_dir: Option<&Path>) -> Result<String> {
         return Ok(id);
     }
     match fs::read_to_string(&file) {
-        Ok(text) => parse(text.trim()).with_context(|| format!("{} holds no node id; remove it to get a new one", file.display())),
+        Ok(text) => {
+            parse(text.trim()).with_context(|| format!("{} holds no node id; remove it to get a new one", file.display()))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let id = Uuid::new_v4().to_string();
             fs::write(&file, &id).with_context(|| format!("cannot write {}", file.display()))?;

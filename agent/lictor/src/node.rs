@@ -212,7 +212,8 @@ impl Node for LocalNode {
     }
 
     async fn register_check(&self, definition: CheckDefinition, token: &Token) -> Result<(), NodeError> {
-        let service = self.local.service(&definition.service_id).map(|service| service.service.service.clone()).unwrap_or_default();
+        let service =
+            self.local.service(&definition.service_id).map(|service| service.service.service.clone()).unwrap_or_default();
         self.write_service_or_node(service.as_str(), token)?;
         let local = self.local.clone();
         Ok(off_thread(move || local.register_check(&definition)).await??)

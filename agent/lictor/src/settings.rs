@@ -28,7 +28,11 @@ pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> 
         block_endpoints: config.http.block_endpoints.clone(),
         discovery_max_stale: config.discovery_max_stale,
         max_conns_per_client: config.limits.http_max_conns_per_client,
-        max_header_bytes: if config.http.header_bytes_max == 0 { defaults.max_header_bytes } else { config.http.header_bytes_max },
+        max_header_bytes: if config.http.header_bytes_max == 0 {
+            defaults.max_header_bytes
+        } else {
+            config.http.header_bytes_max
+        },
         kv_max_value_bytes: config.limits.kv_value_size_max,
         txn_max_body_bytes: config.limits.txn_size_max,
         pretty: config.dev,
@@ -172,7 +176,8 @@ pub(crate) fn logs(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::Log
 /// The level of the log.
 pub(crate) fn level(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::Level> {
     let word = &config.log.level;
-    lictor_telemetry::logs::Level::parse(word).with_context(|| format!("Invalid log level: {word:?}; use trace, debug, info, warn or err"))
+    lictor_telemetry::logs::Level::parse(word)
+        .with_context(|| format!("Invalid log level: {word:?}; use trace, debug, info, warn or err"))
 }
 
 /// Settings of the plugins.
@@ -185,7 +190,10 @@ pub(crate) fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins:
         sha256: (!entry.sha256.is_empty()).then(|| entry.sha256.clone()),
         allow: entry.allow.clone(),
         limits: Some(lictor_plugins::Limits {
-            memory_bytes: entry.limits.memory_bytes_max.map_or(defaults.memory_bytes, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+            memory_bytes: entry
+                .limits
+                .memory_bytes_max
+                .map_or(defaults.memory_bytes, |n| usize::try_from(n).unwrap_or(usize::MAX)),
             deadline: entry.limits.deadline.or(defaults.deadline),
             ..defaults.clone()
         }),

@@ -23,9 +23,7 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
         for source in &sources {
             let mut defines: Vec<String> = source.services.iter().map(|id| format!("service {id}")).collect();
             defines.extend(source.checks.iter().map(|id| format!("check {id}")));
-            invocation
-                .terminal
-                .say(format!("{:<12} {}  {}", source.state, source.file, defines.join(", ")).trim_end());
+            invocation.terminal.say(format!("{:<12} {}  {}", source.state, source.file, defines.join(", ")).trim_end());
             for problem in &source.problems {
                 invocation.terminal.say(&format!("             {problem}"));
             }

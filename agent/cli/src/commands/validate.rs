@@ -35,7 +35,10 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     }
     let format = match given.text("config-format") {
         "" => None,
-        word => Some(Format::parse(word).ok_or_else(|| Failure::Usage(format!("-config-format must be hcl, json or toml, not {word:?}")))?),
+        word => Some(
+            Format::parse(word)
+                .ok_or_else(|| Failure::Usage(format!("-config-format must be hcl, json or toml, not {word:?}")))?,
+        ),
     };
     let options = ValidateOptions { format, strict: !given.is_on("lenient"), scripts: given.is_on("enable-local-script-checks") };
     let Validation { problems, warnings, files } = validate(&paths, options);

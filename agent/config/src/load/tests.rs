@@ -158,7 +158,8 @@ fn options_without_effect_are_named() {
     assert_eq!(warnings("acl { enabled = false default_policy = \"allow\" } verify_outgoing = false"), Vec::<String>::new());
     assert_eq!(warnings("acl_token = \"x\""), ["The 'acl_token' field is deprecated and has no effect"]);
     assert_eq!(warnings("encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\""), ["\"encrypt\" has no effect yet"]);
-    assert!(!format!("{:?}", loader(&["-dev", "-encrypt=MDEyMzQ1Njc4OWFiY2RlZg=="]).load().unwrap()).contains("MDEy"));
+    let secret = loader(&["-dev", "-hcl", "encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\""]).load().unwrap();
+    assert!(!format!("{secret:?}").contains("MDEy"));
 }
 
 #[test]
