@@ -41,13 +41,11 @@ impl Signals {
         }
     }
 
-    /// The next signal that ends the agent; others are passed over.
+    /// The next signal that ends the agent. A reload that is asked for meanwhile stays to be taken by [`Signals::next`].
     pub(crate) async fn end(&mut self) -> Asked {
-        loop {
-            match self.next().await {
-                Asked::Reload => {}
-                end => return end,
-            }
+        tokio::select! {
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.terminate.recv() => Asked::Terminate,
         }
     }
 }

@@ -157,6 +157,8 @@ fn the_log_is_quiet_about_its_machinery() {
     agent.put("/v1/kv/a", "1");
     let log = agent.log();
     for foreign in ["openraft", "fjall", "lsm_tree", "hyper", "hickory", "wasmtime", "notify"] {
-        assert!(!log.contains(&format!("] {foreign}")) && !log.contains(&format!("  {foreign}")), "{foreign}:\n{log}");
+        // What they warn of is for the operator; their steps are not.
+        let told = log.lines().find(|line| line.contains(&format!("]  {foreign}")) || line.contains(&format!("] {foreign}")));
+        assert!(told.is_none_or(|line| line.contains("[WARN]")), "{told:?}");
     }
 }
