@@ -1,6 +1,6 @@
 //! Definitions of services and checks, as files and the HTTP API give them (before they become catalog rows).
 //!
-//! [`decode`](crate::definition::decode) reads them from a loosely typed JSON value, with Consul's weak typing and
+//! [`decode`] reads them from a loosely typed JSON value, with Consul's weak typing and
 //! its CamelCase and snake_case keys; `config` uses it for files and `http` for bodies.
 
 pub mod body;
