@@ -122,8 +122,9 @@ impl Slot {
             let (slot, inner) = (Arc::clone(self), Arc::clone(inner));
             let look = move || {
                 let is_fresh = || clock::wall_unix_ms().abs_diff(slot.looked_ms.load(Ordering::Relaxed)) < LOOK_EVERY_MS;
-                if is_fresh() {
-                    // Whoever looked may still be compiling: wait for the end of it.
+                if is_fresh() && slot.was_looked_at() {
+                    // Whoever looked may still be compiling: wait for the end of it. (A first look that is announced, but
+                    // has not begun, is not waited for: it would be over before it began.)
                     drop(slot.book.lock());
                 } else {
                     slot.refresh(&inner);

@@ -189,7 +189,8 @@ async fn verdicts_say_what_is_wrong_with_a_call() {
     // A module that is bad at its first run: the run says it, and a good one put in its place is taken.
     let bad = Bench::new(b"text");
     let probe = bad.host.probe(&call("guest", &[], json!({}))).unwrap();
-    assert!(run(&probe).await.output.contains("plugin guest cannot be used"));
+    let output = run(&probe).await.output;
+    assert!(output.contains("plugin guest cannot be used"), "{output}");
     bad.replace(&Guest::default().build());
     bad.host.rescan().await;
     assert_eq!(run(&probe).await.status, HealthStatus::Passing);
