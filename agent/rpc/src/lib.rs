@@ -11,8 +11,10 @@ pub mod error;
 pub mod events;
 pub mod fake;
 pub mod node;
+pub mod raft;
 
 pub use cluster::{Answer, Cluster, Content, WriteOptions};
 pub use error::{ClusterError, NodeError};
 pub use events::{EventLog, UserEvent};
 pub use node::Node;
+pub use raft::{RaftDoor, RaftKind, RaftTransport, RaftTransportError, SnapshotStream};
