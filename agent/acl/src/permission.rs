@@ -82,6 +82,7 @@ impl<'a> Permission<'a> {
             Query::NodeSessions(node) => Self::read(Resource::Session(node)),
             Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
             Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
+            Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => Self::read(Resource::Operator),
         }
     }
 
@@ -116,7 +117,7 @@ impl<'a> Permission<'a> {
             Command::Kv { entry, .. } => needed.push(Self::write(Resource::Key(&entry.key))),
             Command::Session { session, .. } => needed.push(Self::write(Resource::Session(&session.node))),
             Command::Coordinates(rows) => needed.extend(rows.iter().map(|row| Self::write(Resource::Node(&row.node)))),
-            Command::ReapTombstones(_) => needed.push(Self::write(Resource::Operator)),
+            Command::ReapTombstones(_) | Command::Autopilot { .. } => needed.push(Self::write(Resource::Operator)),
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
             Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
         }

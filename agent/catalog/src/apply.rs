@@ -2,6 +2,7 @@
 //!
 //! A command that is refused changes nothing: everything that can be wrong with it is found before the first change.
 
+mod autopilot;
 mod coordinate;
 mod deregister;
 mod kv;
@@ -47,6 +48,7 @@ impl Writer {
             Command::Coordinates(updates) => self.coordinates(updates),
             Command::ReapTombstones(up_to) => self.reap_tombstones(*up_to),
             Command::Batch(all) => Outcome::Batch(all.iter().map(|command| self.run(command)).collect()),
+            Command::Autopilot { config, cas } => self.autopilot(config, *cas),
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
         }
     }

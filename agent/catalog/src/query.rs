@@ -32,7 +32,7 @@ impl QueryScope {
 
 impl State {
     /// Answers a query, with its index (at least 1). `None` for queries about what is not in the catalog: `Datacenters`,
-    /// `StatusLeader`, `StatusPeers`.
+    /// `StatusLeader`, `StatusPeers`, `RaftConfiguration`, `AutopilotHealth`.
     ///
     /// With a watch set, registers what the answer depends on. When a newer state was published meanwhile the set may fire
     /// at once, even if nothing that concerns it changed; [`Catalog::query`](crate::Catalog::query) never does that.
@@ -44,7 +44,10 @@ impl State {
             }
         }
         let reply = match query {
-            Query::Datacenters | Query::StatusLeader | Query::StatusPeers => return None,
+            Query::Datacenters | Query::StatusLeader | Query::StatusPeers | Query::RaftConfiguration | Query::AutopilotHealth => {
+                return None;
+            }
+            Query::AutopilotConfig => Reply::AutopilotConfig(self.autopilot.clone()),
             Query::Nodes => self.nodes_reply(scope),
             Query::NodesByAddress(address) => self.nodes_by_address(*address, scope),
             Query::ServicesByAddress(address) => self.services_by_address(*address, scope),

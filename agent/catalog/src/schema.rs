@@ -2,7 +2,7 @@
 
 use crate::tables::{Checks, Coordinates, Kv, Nodes, Services, Sessions};
 use crate::watch::Hub;
-use lictor_types::Index;
+use lictor_types::{AutopilotConfig, Index};
 use std::sync::Arc;
 
 /// An immutable version of the state. Cheap to clone (a few pointers), safe to read from any thread for as long as one likes;
@@ -21,6 +21,7 @@ pub struct State {
     pub(crate) kv: Kv,
     pub(crate) sessions: Sessions,
     pub(crate) coordinates: Coordinates,
+    pub(crate) autopilot: Option<Arc<AutopilotConfig>>,
 }
 
 impl State {
@@ -37,6 +38,7 @@ impl State {
             kv: Kv::default(),
             sessions: Sessions::default(),
             coordinates: Coordinates::default(),
+            autopilot: None,
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) enum WatchKey {
     Coordinates,
     /// The coordinate of a node.
     NodeCoordinate(Key),
+    /// The settings of autopilot.
+    Autopilot,
 }
 
 /// What a write changed.

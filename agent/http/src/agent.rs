@@ -81,13 +81,14 @@ pub(crate) async fn leave(call: &Call<'_>) -> Result<Reply, HttpError> {
     Ok(respond::empty())
 }
 
-/// Nobody but this agent is known yet, and it leaves by `/v1/agent/leave`.
+pub(crate) async fn join(call: &Call<'_>) -> Result<Reply, HttpError> {
+    call.app.node.join(&call.tail, call.params.get("wan") == "1", &call.token()).await?;
+    Ok(respond::empty())
+}
+
 pub(crate) async fn force_leave(call: &Call<'_>) -> Result<Reply, HttpError> {
-    let members = call.app.node.members(false, &call.token()).await?;
-    if members.iter().any(|member| member.name == call.tail.as_str()) {
-        return Err(HttpError::not_built("forcing members to leave"));
-    }
-    Err(HttpError::failed(format!("agent: No node found with name '{}'", call.tail)))
+    call.app.node.force_leave(&call.tail, call.params.has("prune"), &call.token()).await?;
+    Ok(respond::empty())
 }
 
 pub(crate) fn monitor(call: &Call<'_>) -> Result<Reply, HttpError> {

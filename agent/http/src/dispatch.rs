@@ -7,7 +7,7 @@ use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
-use crate::{agent, body, catalog, coordinate, event, health, internal, kv, path, session, status, txn};
+use crate::{agent, body, catalog, coordinate, event, health, internal, kv, operator, path, session, status, txn};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -221,6 +221,12 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::EventList => event::list(call).await,
         Route::InternalNodes => internal::nodes(call).await,
         Route::InternalNode => internal::node(call).await,
+        Route::RaftConfiguration => operator::raft_configuration(call).await,
+        Route::RaftPeer => operator::remove_peer(call).await,
+        Route::RaftTransferLeader => operator::transfer_leader(call).await,
+        Route::AutopilotConfiguration => operator::autopilot_configuration(call).await,
+        Route::AutopilotHealth => operator::autopilot_health(call).await,
+        Route::Keyring => operator::keyring(call).await,
         Route::StatusLeader => status::leader(call).await,
         Route::StatusPeers => status::peers(call).await,
         Route::AgentSelf => agent::describe(call).await,
@@ -250,7 +256,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentCheckUpdate => agent::checks::update(call).await,
         Route::AgentCheckHistory => agent::checks::history(call).await,
         Route::AgentMonitor => agent::monitor(call),
-        Route::AgentJoin => Err(HttpError::not_built("joining other agents")),
+        Route::AgentJoin => agent::join(call).await,
         Route::AgentForceLeave => agent::force_leave(call).await,
         Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
         Route::Txn => txn::handle(call).await,

@@ -23,6 +23,7 @@ mod health;
 mod internal;
 mod json;
 mod kv;
+mod operator;
 mod params;
 mod path;
 mod respond;

@@ -70,6 +70,12 @@ pub(crate) enum Route {
     EventList,
     InternalNodes,
     InternalNode,
+    RaftConfiguration,
+    RaftPeer,
+    RaftTransferLeader,
+    AutopilotConfiguration,
+    AutopilotHealth,
+    Keyring,
     StatusLeader,
     StatusPeers,
     Txn,
@@ -118,7 +124,6 @@ const CONNECT: Route = Route::NotBuilt("the service mesh");
 const INTENTIONS: Route = Route::NotBuilt("intentions");
 const CONFIG_ENTRIES: Route = Route::NotBuilt("config entries");
 const QUERIES: Route = Route::NotBuilt("prepared queries");
-const OPERATOR: Route = Route::NotBuilt("the operator API");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
 #[rustfmt::skip]
@@ -219,11 +224,11 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/internal/ui/gateway-services-nodes/", GET, INTERNAL),
     ("/v1/internal/acl/authorize", POST, ACL),
     ("/v1/kv/", KV_METHODS, Route::Kv),
-    ("/v1/operator/raft/configuration", GET, OPERATOR),
-    ("/v1/operator/raft/peer", &["DELETE"], OPERATOR),
-    ("/v1/operator/keyring", &["GET", "POST", "PUT", "DELETE"], OPERATOR),
-    ("/v1/operator/autopilot/configuration", GET_PUT, OPERATOR),
-    ("/v1/operator/autopilot/health", GET, OPERATOR),
+    ("/v1/operator/raft/configuration", GET, Route::RaftConfiguration),
+    ("/v1/operator/raft/peer", &["DELETE"], Route::RaftPeer),
+    ("/v1/operator/keyring", &["GET", "POST", "PUT", "DELETE"], Route::Keyring),
+    ("/v1/operator/autopilot/configuration", GET_PUT, Route::AutopilotConfiguration),
+    ("/v1/operator/autopilot/health", GET, Route::AutopilotHealth),
     ("/v1/query", GET_POST, QUERIES),
     ("/v1/query/", GET_PUT_DELETE, QUERIES),
     ("/v1/session/create", PUT, Route::SessionCreate),
@@ -243,6 +248,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
     ("/v1/agent/plugins", GET, Route::AgentPlugins),
+    ("/v1/operator/raft/transfer-leader", POST, Route::RaftTransferLeader),
 ];
 
 static ROWS: LazyLock<HashMap<&'static str, Row>> =

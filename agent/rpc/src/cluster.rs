@@ -3,7 +3,10 @@
 use crate::error::ClusterError;
 use async_trait::async_trait;
 use bytes::Bytes;
-use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp, TxnReply};
+use lictor_types::{
+    Command, KeyringReply, KeyringRequest, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp,
+    TxnReply,
+};
 use std::sync::{Arc, OnceLock};
 
 /// What many readers share: one reply and, once somebody needed it, its encoded form.
@@ -63,5 +66,16 @@ pub trait Cluster: Send + Sync + 'static {
     /// waits for a change; of the options the datacenter, the token and the consistency count.
     async fn read_txn(&self, _ops: &[TxnOp], _options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
         Err(ClusterError::Internal("transactions are not built yet".to_owned()))
+    }
+
+    /// Does something to raft itself, at the leader. `Refused` when there is no such member, or raft does not agree.
+    async fn operate(&self, _operation: &Operation, _options: &WriteOptions) -> Result<(), ClusterError> {
+        Err(ClusterError::Internal("operations on raft are not built yet".to_owned()))
+    }
+
+    /// Does something with the keys of gossip encryption on every member: of the LAN pool, and unless `local_only` of the WAN
+    /// pool. One reply a pool, the WAN's first; what failed on a member is in its `messages`.
+    async fn keyring(&self, _request: &KeyringRequest, _options: &WriteOptions) -> Result<Vec<KeyringReply>, ClusterError> {
+        Err(ClusterError::Internal("the keyring is not built yet".to_owned()))
     }
 }

@@ -98,6 +98,14 @@ pub trait Node: Send + Sync + 'static {
     async fn plugins(&self, _token: &Token) -> Result<Vec<Value>, NodeError> {
         Err(NodeError::NotBuilt("plugins"))
     }
+    /// Joins the pool of the member at an address (`host` or `host:port`): the LAN pool, or the WAN pool.
+    async fn join(&self, _address: &str, _wan: bool, _token: &Token) -> Result<(), NodeError> {
+        Err(NodeError::NotBuilt("joining other agents"))
+    }
+    /// Takes a failed member for one that left; with `prune` it is forgotten at once.
+    async fn force_leave(&self, _name: &str, _prune: bool, _token: &Token) -> Result<(), NodeError> {
+        Err(NodeError::NotBuilt("forcing members to leave"))
+    }
     /// Leaves the cluster and ends the agent.
     async fn leave(&self, token: &Token) -> Result<(), NodeError>;
 

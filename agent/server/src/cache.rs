@@ -175,6 +175,7 @@ fn weight(reply: &Reply) -> usize {
         Reply::Kv(rows) => rows.iter().map(|row| 128 + row.key.len() + row.value.len() * 2).sum(),
         Reply::Sessions(rows) => rows.len() * 384,
         Reply::Coordinates(rows) => rows.len() * 256,
+        Reply::RaftConfiguration(_) | Reply::AutopilotConfig(_) | Reply::AutopilotHealth(_) => 4096,
     }
 }
 

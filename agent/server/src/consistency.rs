@@ -45,7 +45,10 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::NodeCoordinates(_)
         | Query::Datacenters
         | Query::StatusLeader
-        | Query::StatusPeers => None,
+        | Query::StatusPeers
+        | Query::RaftConfiguration
+        | Query::AutopilotConfig
+        | Query::AutopilotHealth => None,
         Query::Nodes
         | Query::Services
         | Query::ServiceNodes { .. }

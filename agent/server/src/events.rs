@@ -61,6 +61,7 @@ impl WriteDone {
             Command::Coordinates(_) => "consul.fsm.coordinate.batch-update",
             Command::ReapTombstones(_) => "consul.fsm.tombstone",
             Command::Batch(_) | Command::Txn { .. } => "consul.txn.apply",
+            Command::Autopilot { .. } => "consul.fsm.autopilot",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the leader does beside answering: members into the catalog, sessions that run out, old tombstones. Nothing of it is lost
 //! when the leader changes: the next one begins anew from the catalog.
 
+mod autopilot;
 mod reconcile;
 mod sessions;
 mod tombstones;

@@ -73,7 +73,7 @@ impl Server {
             Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
             // What is wrong with an operation of a transaction is an answer, not a failure.
-            Command::ReapTombstones(_) | Command::Txn { .. } => Ok(()),
+            Command::Autopilot { .. } | Command::ReapTombstones(_) | Command::Txn { .. } => Ok(()),
         }
     }
 }
@@ -91,7 +91,7 @@ fn fill(command: &mut Command, now: u64) {
                 session.id = Uuid::new_v4().to_string();
             }
         }
-        Command::Coordinates(_) | Command::ReapTombstones(_) => {}
+        Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } => {}
         Command::Batch(parts) => parts.iter_mut().for_each(|part| fill(part, now)),
     }
 }

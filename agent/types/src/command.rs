@@ -5,6 +5,7 @@ use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceId};
 use crate::kv::KvEntry;
 use crate::node::Node;
+use crate::operator::AutopilotConfig;
 use crate::service::NodeService;
 use crate::session::Session;
 use crate::txn::{TxnOp, TxnReply};
@@ -50,6 +51,13 @@ pub enum Command {
         ops: Vec<TxnOp>,
         /// Time of the proposal, milliseconds since the Unix epoch, for lock-delay.
         now_unix_ms: u64,
+    },
+    /// Sets how servers come and go by themselves.
+    Autopilot {
+        /// The settings; the indexes are filled in when it is applied.
+        config: AutopilotConfig,
+        /// Only if the row's modify index is this one (0: if there is no row); `None`: always.
+        cas: Option<Index>,
     },
 }
 

@@ -107,6 +107,60 @@ pub fn format(duration: Duration) -> String {
     }
 }
 
+/// Serde form of a duration: Go's notation.
+pub mod text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    /// Writes.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::format(*duration))
+    }
+
+    /// Reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        super::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Serde form of a duration that may be without end: Go's notation, or `never`.
+pub mod text_or_never {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    /// Writes.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::text::serialize(duration, serializer),
+            None => serializer.serialize_str("never"),
+        }
+    }
+
+    /// Reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "never" { Ok(None) } else { super::parse(&text).map(Some).map_err(serde::de::Error::custom) }
+    }
+}
+
+/// Serde form of a time in milliseconds since the Unix epoch: RFC 3339, in UTC.
+pub mod unix_ms_as_rfc3339 {
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    /// Writes; a time after the year 9999 is an error.
+    pub fn serialize<S: Serializer>(unix_ms: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = i64::try_from(*unix_ms).map_err(ser::Error::custom)?;
+        let time = jiff::Timestamp::from_millisecond(millis).map_err(ser::Error::custom)?;
+        serializer.collect_str(&time)
+    }
+
+    /// Reads; a time before 1970 is an error.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let time: jiff::Timestamp = String::deserialize(deserializer)?.parse().map_err(de::Error::custom)?;
+        u64::try_from(time.as_millisecond()).map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

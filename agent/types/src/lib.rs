@@ -16,6 +16,7 @@ pub mod ids;
 pub mod kv;
 pub mod member;
 pub mod node;
+pub mod operator;
 pub mod query;
 pub mod report;
 pub mod service;
@@ -29,6 +30,10 @@ pub use ids::{CheckId, Index, NodeName, ServiceId, ServiceName, Token};
 pub use kv::KvEntry;
 pub use member::{Member, MemberStatus};
 pub use node::Node;
+pub use operator::{
+    AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operation, RaftConfiguration, RaftServer,
+    ServerHealth,
+};
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};
 pub use service::{AddressPort, NodeService, ServiceNode, Weights};
 pub use session::{Session, SessionBehavior};

@@ -21,6 +21,39 @@ pub enum MemberStatus {
     Failed = 4,
 }
 
+impl MemberStatus {
+    /// The word that people see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Alive => "alive",
+            Self::Leaving => "leaving",
+            Self::Left => "left",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Serde form of a state: its word.
+pub mod status_word {
+    use super::MemberStatus;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes.
+    pub fn serialize<S: Serializer>(status: &MemberStatus, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(status.as_str())
+    }
+
+    /// Reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MemberStatus, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let all = [MemberStatus::None, MemberStatus::Alive, MemberStatus::Leaving, MemberStatus::Left, MemberStatus::Failed];
+        all.into_iter()
+            .find(|status| status.as_str() == word)
+            .ok_or_else(|| serde::de::Error::custom(format!("{word:?} is no member status")))
+    }
+}
+
 impl From<MemberStatus> for u8 {
     fn from(status: MemberStatus) -> u8 {
         status as u8

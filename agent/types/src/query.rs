@@ -5,6 +5,7 @@ use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
 use crate::kv::KvEntry;
 use crate::node::Node;
+use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration};
 use crate::service::{NodeService, ServiceNode};
 use crate::session::Session;
 use serde::Serialize;
@@ -76,6 +77,12 @@ pub enum Query {
     StatusLeader,
     /// Addresses of the raft peers.
     StatusPeers,
+    /// Members of raft.
+    RaftConfiguration,
+    /// Settings of autopilot.
+    AutopilotConfig,
+    /// How the servers do, as the leader sees it.
+    AutopilotHealth,
     /// Address to node name: nodes with this IP address (for DNS PTR).
     NodesByAddress(std::net::IpAddr),
     /// Instances whose own address (not their node's) is this IP address (for DNS PTR). Answered with `Reply::ServiceNodes`.
@@ -158,6 +165,12 @@ pub enum Reply {
     Sessions(Vec<Arc<Session>>),
     /// To `Coordinates`, `NodeCoordinates`.
     Coordinates(Vec<Arc<NodeCoordinate>>),
+    /// To `RaftConfiguration`.
+    RaftConfiguration(RaftConfiguration),
+    /// To `AutopilotConfig`; `None` before the first leader has written it.
+    AutopilotConfig(Option<Arc<AutopilotConfig>>),
+    /// To `AutopilotHealth`.
+    AutopilotHealth(AutopilotHealth),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

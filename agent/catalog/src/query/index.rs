@@ -9,7 +9,10 @@ impl State {
     pub fn query_index(&self, query: &Query, scope: &QueryScope) -> Option<Index> {
         let (nodes, services, checks) = (self.nodes.index, self.services.index, self.checks.index);
         let index = match query {
-            Query::Datacenters | Query::StatusLeader | Query::StatusPeers => return None,
+            Query::Datacenters | Query::StatusLeader | Query::StatusPeers | Query::RaftConfiguration | Query::AutopilotHealth => {
+                return None;
+            }
+            Query::AutopilotConfig => self.autopilot.as_ref().map_or(Index(0), |row| row.modify_index),
             Query::Nodes | Query::NodesByAddress(_) => nodes,
             Query::ServicesByAddress(_) => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,

@@ -12,7 +12,10 @@ fn folded(name: &str) -> Key {
 /// The things to watch for a query.
 pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
     let mut keys = vec![match query {
-        Query::Datacenters | Query::StatusLeader | Query::StatusPeers => return Vec::new(),
+        Query::Datacenters | Query::StatusLeader | Query::StatusPeers | Query::RaftConfiguration | Query::AutopilotHealth => {
+            return Vec::new();
+        }
+        Query::AutopilotConfig => WatchKey::Autopilot,
         Query::Nodes | Query::NodesByAddress(_) => WatchKey::Nodes,
         Query::Services | Query::ServicesByAddress(_) => WatchKey::Services,
         Query::ServiceNodes { service, connect: false, .. } => WatchKey::Instances(folded(service)),

@@ -79,6 +79,7 @@ impl<R: Read> Source<R> {
             }
             record::SESSION => Row::Session(self.decode()?),
             record::COORDINATE => Row::Coordinate(self.decode()?),
+            record::AUTOPILOT => Row::Autopilot(self.decode()?),
             other => return Err(self.damaged(format!("kind {other} is not known"))),
         })
     }
@@ -106,6 +107,7 @@ fn insert(state: &mut State, row: Row) {
         Row::LockDelay(key, until) => state.kv.set_delay(&key, until),
         Row::Session(session) => state.sessions.insert(Arc::new(session)),
         Row::Coordinate(row) => state.coordinates.insert(Arc::new(row)),
+        Row::Autopilot(config) => state.autopilot = Some(Arc::new(config)),
     }
 }
 

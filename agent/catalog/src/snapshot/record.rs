@@ -2,7 +2,7 @@
 
 use crate::schema::State;
 use lictor_types::coordinate::NodeCoordinate;
-use lictor_types::{HealthCheck, Index, KvEntry, Node, NodeName, NodeService, Session};
+use lictor_types::{AutopilotConfig, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, Session};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -17,6 +17,7 @@ pub(super) const TOMBSTONE: u8 = 7;
 pub(super) const LOCK_DELAY: u8 = 8;
 pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
+pub(super) const AUTOPILOT: u8 = 12;
 
 /// The first record: what is not a row.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -93,4 +94,5 @@ pub(super) enum Row {
     LockDelay(String, u64),
     Session(Session),
     Coordinate(NodeCoordinate),
+    Autopilot(AutopilotConfig),
 }
