@@ -9,6 +9,7 @@ use crate::runtime::*;
 use crate::sockaddr::Interface;
 use addresses::Resolved;
 use ipnet::IpNet;
+use lictor_types::AutopilotConfig;
 use lictor_types::definition::validate;
 use lictor_types::duration;
 use lictor_types::ids::NodeName;
@@ -456,6 +457,24 @@ fn cluster(s: &Settings, encrypt: String) -> ClusterSettings {
         retry_max_wan: s.count("retry_max_wan"),
         rejoin_after_leave: s.flag("rejoin_after_leave"),
         encrypt,
+        encrypt_verify_incoming: s.flag("encrypt_verify_incoming"),
+        encrypt_verify_outgoing: s.flag("encrypt_verify_outgoing"),
+        disable_keyring_file: s.flag("disable_keyring_file"),
+        disable_coordinates: s.flag("disable_coordinates"),
+        reconnect_timeout: s.duration("reconnect_timeout"),
+        reconnect_timeout_wan: s.duration("reconnect_timeout_wan"),
+        advertise_reconnect_timeout: s.duration("advertise_reconnect_timeout"),
+        allowed_cidrs_lan: s.texts("serf_lan_allowed_cidrs"),
+        allowed_cidrs_wan: s.texts("serf_wan_allowed_cidrs"),
+        non_voting_server: s.flag("non_voting_server"),
+        autopilot: AutopilotConfig {
+            cleanup_dead_servers: s.flag("autopilot.cleanup_dead_servers"),
+            last_contact_threshold: s.duration("autopilot.last_contact_threshold"),
+            max_trailing_logs: u64::from(s.count("autopilot.max_trailing_logs")),
+            min_quorum: s.count("autopilot.min_quorum"),
+            server_stabilization_time: s.duration("autopilot.server_stabilization_time"),
+            ..AutopilotConfig::default()
+        },
         gossip_lan: gossip("gossip_lan"),
         gossip_wan: gossip("gossip_wan"),
     }

@@ -1,5 +1,6 @@
 //! The configuration an agent runs with: merged, complete with defaults, validated.
 
+use lictor_types::AutopilotConfig;
 use lictor_types::ids::NodeName;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -265,7 +266,7 @@ pub struct RaftSettings {
     pub trailing_logs: u64,
 }
 
-/// Joining and gossip: kept for clusters.
+/// Joining and gossip.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterSettings {
     /// Join at start.
@@ -288,6 +289,28 @@ pub struct ClusterSettings {
     pub rejoin_after_leave: bool,
     /// Key of gossip encryption, base64; empty: none. A secret.
     pub encrypt: String,
+    /// Refuse gossip that is not encrypted.
+    pub encrypt_verify_incoming: bool,
+    /// Encrypt gossip that is sent.
+    pub encrypt_verify_outgoing: bool,
+    /// Do not keep the keys in a file.
+    pub disable_keyring_file: bool,
+    /// Send no network coordinates.
+    pub disable_coordinates: bool,
+    /// After this time a failed member is forgotten.
+    pub reconnect_timeout: Duration,
+    /// After this time a failed server of another datacenter is forgotten.
+    pub reconnect_timeout_wan: Duration,
+    /// What this agent asks others to do instead, for itself; zero: nothing.
+    pub advertise_reconnect_timeout: Duration,
+    /// Networks whose members may join, as `address/bits`; empty: all.
+    pub allowed_cidrs_lan: Vec<String>,
+    /// Networks whose servers of other datacenters may join; empty: all.
+    pub allowed_cidrs_wan: Vec<String>,
+    /// A server that never votes.
+    pub non_voting_server: bool,
+    /// Autopilot's settings, until an operator sets others.
+    pub autopilot: AutopilotConfig,
     /// LAN gossip.
     pub gossip_lan: Gossip,
     /// WAN gossip.

@@ -150,6 +150,17 @@ impl Node for FakeNode {
     async fn config_sources(&self, _: &Token) -> Result<Vec<SourceStatus>, NodeError> {
         Ok(vec![SourceStatus { file: "/etc/web.hcl".to_owned(), services: vec!["w1".into()], ..SourceStatus::default() }])
     }
+    async fn join(&self, address: &str, wan: bool, _: &Token) -> Result<(), NodeError> {
+        self.tell(format!("join {address} {wan}"));
+        Ok(())
+    }
+    async fn force_leave(&self, name: &str, prune: bool, _: &Token) -> Result<(), NodeError> {
+        if name == "nobody" {
+            return Err(NodeError::Refused(format!("agent: No node found with name '{name}'")));
+        }
+        self.tell(format!("force-leave {name} {prune}"));
+        Ok(())
+    }
     async fn leave(&self, _: &Token) -> Result<(), NodeError> {
         self.tell("leave".to_owned());
         Ok(())
