@@ -5,3 +5,8 @@
 //! Never: touches the catalog or raft.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod driver;
+mod events;
+pub mod keyring;
