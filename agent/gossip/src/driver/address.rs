@@ -1,6 +1,7 @@
 //! The addresses by which an operator names members to join.
 
 use crate::driver::error::AddressError;
+use crate::driver::settings::Interference;
 use lictor_net::clock;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -58,11 +59,15 @@ impl Place {
     }
 
     /// All addresses of it now. Asked anew each time: names move.
-    pub(crate) async fn look_up(&self) -> Result<Vec<SocketAddr>, AddressError> {
+    pub(crate) async fn look_up(&self, interference: Option<&dyn Interference>) -> Result<Vec<SocketAddr>, AddressError> {
         if let Ok(ip) = self.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, self.port)]);
         }
         let unknown = |reason: String| AddressError::Unknown { host: self.host.clone(), reason };
+        if let Some(ips) = interference.and_then(|interference| interference.look_up(&self.host)) {
+            let addresses: Vec<SocketAddr> = ips.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
+            return if addresses.is_empty() { Err(unknown("no such name".to_owned())) } else { Ok(addresses) };
+        }
         let found = clock::timeout(LOOKUP_PATIENCE, lictor_net::lookup_host((self.host.as_str(), self.port)))
             .await
             .map_err(|_| unknown("the name server does not answer".to_owned()))?
@@ -118,11 +123,11 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_looked_up() {
-        let found = Place::parse("localhost:7", 1).unwrap().look_up().await.unwrap();
+        let found = Place::parse("localhost:7", 1).unwrap().look_up(None).await.unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 7), "{found:?}");
-        let found = Place::parse("[::1]", 8).unwrap().look_up().await.unwrap();
+        let found = Place::parse("[::1]", 8).unwrap().look_up(None).await.unwrap();
         assert_eq!(found, ["[::1]:8".parse().unwrap()]);
-        let error = Place::parse("nobody.invalid", 1).unwrap().look_up().await.unwrap_err();
+        let error = Place::parse("nobody.invalid", 1).unwrap().look_up(None).await.unwrap_err();
         assert!(error.to_string().contains("nobody.invalid"), "{error}");
     }
 

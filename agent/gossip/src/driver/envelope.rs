@@ -24,7 +24,7 @@ pub(crate) enum Purpose<'a> {
     Packet,
     /// What is asked over a stream.
     Request,
-    /// The answer to the request whose envelope began with these bytes (see [`mark`]).
+    /// The answer to the request that had this [`mark`].
     Reply(&'a [u8]),
 }
 
@@ -38,8 +38,7 @@ impl Purpose<'_> {
     }
 }
 
-/// The beginning of a request's envelope, to which the answer is bound: it holds the nonce, and so differs from all others.
-/// Empty for a request in the clear.
+/// The nonce of a request's envelope, to which the answer is bound. Empty for a request in the clear.
 pub(crate) fn mark(envelope: &[u8]) -> Vec<u8> {
     match envelope.split_first() {
         Some((&AES_GCM, rest)) => rest.get(..NONCE_BYTES).unwrap_or_default().to_vec(),
@@ -96,9 +95,16 @@ pub(crate) struct Envelopes {
 }
 
 impl Envelopes {
-    /// Puts `content` behind what is in `envelope` already (a length, say).
-    pub(crate) fn seal_into(&self, envelope: &mut Vec<u8>, purpose: Purpose<'_>, content: &[u8]) -> Result<(), Unsealable> {
-        match self.keys.current().filter(|_| self.verify_outgoing) {
+    /// Puts `content` behind what is in `envelope` already (a length, say). What is encrypted although `verify_outgoing` is off:
+    /// requests and answers that carry keys.
+    pub(crate) fn seal_into(
+        &self,
+        envelope: &mut Vec<u8>,
+        purpose: Purpose<'_>,
+        content: &[u8],
+        secret: bool,
+    ) -> Result<(), Unsealable> {
+        match self.keys.current().filter(|_| secret || self.verify_outgoing) {
             Some(ring) => seal(&ring, envelope, purpose, content),
             None => {
                 envelope.push(CLEAR);
@@ -167,7 +173,7 @@ mod tests {
 
     fn sealed(by: &Envelopes, purpose: Purpose<'_>, content: &[u8]) -> Vec<u8> {
         let mut envelope = Vec::new();
-        by.seal_into(&mut envelope, purpose, content).unwrap();
+        by.seal_into(&mut envelope, purpose, content, false).unwrap();
         envelope
     }
 
@@ -223,6 +229,15 @@ mod tests {
             assert!(hears(one, other) && hears(other, one));
         }
         assert!(!hears(&old, &third) && !hears(&third, &old));
+    }
+
+    #[test]
+    fn keys_are_never_sent_in_the_clear() {
+        let first = Envelopes { verify_incoming: false, verify_outgoing: false, ..envelopes(Some(A)) };
+        let mut envelope = Vec::new();
+        first.seal_into(&mut envelope, Purpose::Request, b"a key", true).unwrap();
+        assert!(!envelope.windows(5).any(|window| window == b"a key"));
+        assert!(!mark(&envelope).is_empty() && mark(&sealed(&first, Purpose::Request, b"x")).is_empty());
     }
 
     #[test]
