@@ -131,7 +131,8 @@ impl Gossip {
             }
         }
         shutdown.spawn(streams::serve(listener, Arc::clone(&shared), commands));
-        let pump = Pump::new(engine, udp, shared, clock::now(), pump::Channels { asked, replies, replied, events, members, kept });
+        let pump =
+            Pump::new(engine, udp, shared, clock::now(), pump::Channels { asked, replies, replied, events, members, kept });
         shutdown.spawn(pump.run());
         Ok(handle)
     }

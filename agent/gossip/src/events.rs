@@ -238,7 +238,11 @@ impl Emit for News<'_> {
 }
 
 fn address(member: &Member) -> String {
-    if member.addr.contains(':') { format!("[{}]:{}", member.addr, member.port) } else { format!("{}:{}", member.addr, member.port) }
+    if member.addr.contains(':') {
+        format!("[{}]:{}", member.addr, member.port)
+    } else {
+        format!("{}:{}", member.addr, member.port)
+    }
 }
 
 fn conflicted(pool: &'static str, conflict: &Conflict) {
@@ -388,7 +392,9 @@ impl Emit for KeysChanged<'_> {
         match self.error {
             None if self.operation == "list" => tracing::debug!(pool = self.pool, "the keys of gossip were listed"),
             None => tracing::info!(pool = self.pool, operation = self.operation, "the keys of gossip were changed"),
-            Some(error) => tracing::error!(pool = self.pool, operation = self.operation, error, "the keys of gossip were not changed"),
+            Some(error) => {
+                tracing::error!(pool = self.pool, operation = self.operation, error, "the keys of gossip were not changed")
+            }
         }
     }
 }

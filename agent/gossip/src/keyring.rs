@@ -106,13 +106,7 @@ impl Key {
     /// Decrypts in place. `false`: not encrypted by this key, or altered; the buffer is as it was, because the tag is compared
     /// before anything is decrypted (a test holds the crate to that).
     #[must_use]
-    pub(crate) fn open(
-        &self,
-        nonce: &[u8; NONCE_BYTES],
-        associated: &[u8],
-        buffer: &mut [u8],
-        tag: &[u8; TAG_BYTES],
-    ) -> bool {
+    pub(crate) fn open(&self, nonce: &[u8; NONCE_BYTES], associated: &[u8], buffer: &mut [u8], tag: &[u8; TAG_BYTES]) -> bool {
         let (nonce, tag) = (nonce.into(), tag.into());
         match &*self.cipher {
             Cipher::Aes128(cipher) => cipher.decrypt_inout_detached(nonce, associated, buffer.into(), tag),

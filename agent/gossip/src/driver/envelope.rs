@@ -261,8 +261,7 @@ mod tests {
     #[test]
     fn nonces_do_not_repeat() {
         let a = envelopes(Some(A));
-        let marks: std::collections::BTreeSet<_> =
-            (0..1000).map(|_| mark(&sealed(&a, Purpose::Packet, b"the same"))).collect();
+        let marks: std::collections::BTreeSet<_> = (0..1000).map(|_| mark(&sealed(&a, Purpose::Packet, b"the same"))).collect();
         assert_eq!(marks.len(), 1000);
     }
 
@@ -278,12 +277,13 @@ mod tests {
         }
 
         #[test]
-        fn one_altered_bit_is_noticed(content in proptest::collection::vec(any::<u8>(), 0..60), at in any::<prop::sample::Index>(), bit in 0..8) {
+        fn one_altered_bit_is_noticed(content in proptest::collection::vec(any::<u8>(), 0..60), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
             let own = envelopes(Some(B));
             let mut packet = sealed(&own, Purpose::Packet, &content);
-            prop_assert_eq!(own.open(Purpose::Packet, &mut packet.clone()), Ok(&content[..]));
+            let mut whole = packet.clone();
+            prop_assert_eq!(own.open(Purpose::Packet, &mut whole), Ok(&content[..]));
             let at = at.index(packet.len());
-            packet[at] ^= 1 << bit;
+            packet[at] ^= 1_u8 << bit;
             prop_assert!(own.open(Purpose::Packet, &mut packet).is_err());
         }
     }

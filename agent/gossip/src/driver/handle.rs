@@ -128,9 +128,8 @@ impl GossipHandle {
         }
         let outcomes: Vec<_> =
             futures_util::stream::iter(places).map(|to| self.contact(to)).buffered(JOINED_AT_ONCE).collect().await;
-        let tried = outcomes.len();
+        let contacted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         failures.extend(outcomes.into_iter().filter_map(Result::err));
-        let contacted = (tried + addresses.len()).saturating_sub(failures.len()).min(tried);
         JoinDone { pool: self.shared.pool, contacted, failures: &failures }.emit();
         if contacted == 0 { Err(JoinFailed { reasons: failures }) } else { Ok(contacted) }
     }
@@ -206,20 +205,11 @@ impl GossipHandle {
     /// that would cut a member off: when a key shall be used that one of them does not hold, or removed while one of them
     /// encrypts with it.
     pub async fn keyring(&self, operation: KeyOperation) -> KeyReport {
-        let guard: Option<fn(&[String], &str) -> Option<crate::keyring::KeyError>> = match &operation {
-            KeyOperation::Use(_) => {
-                Some(|keys, key| (!keys.iter().any(|known| known == key)).then_some(crate::keyring::KeyError::Unknown))
-            }
-            KeyOperation::Remove(_) => {
-                Some(|keys, key| (keys.first().is_some_and(|primary| primary == key)).then_some(crate::keyring::KeyError::Primary))
-            }
-            KeyOperation::List | KeyOperation::Install(_) => None,
-        };
-        if let (Some(guard), KeyOperation::Use(key) | KeyOperation::Remove(key)) = (guard, &operation) {
+        if matches!(operation, KeyOperation::Use(_) | KeyOperation::Remove(_)) {
             let mut endangered = KeyReport::default();
             for (node, answer) in self.ask_all(&KeyOperation::List).await {
                 // One that does not answer says nothing against it: it may be about to fail.
-                let refusal = answer.ok().filter(|answer| answer.error.is_none()).and_then(|answer| guard(&answer.keys, key.text()));
+                let refusal = answer.ok().and_then(|answer| operation.refusal(&answer));
                 endangered.add(&node, Ok(refusal.map_or_else(KeyAnswer::default, KeyAnswer::from)));
             }
             if endangered.errors > 0 {

@@ -144,7 +144,9 @@ mod tests {
     fn a_damaged_file_says_why() {
         let folder = tempfile::tempdir().unwrap();
         let file = PeersFile(folder.path().join("local.peers"));
-        for text in ["", "{", "[]", r#"{"Version":2,"Left":false,"Peers":[]}"#, r#"{"Version":1,"Left":false,"Peers":[{"Name":1}]}"#] {
+        for text in
+            ["", "{", "[]", r#"{"Version":2,"Left":false,"Peers":[]}"#, r#"{"Version":1,"Left":false,"Peers":[{"Name":1}]}"#]
+        {
             std::fs::write(file.path(), text).unwrap();
             assert!(file.read().is_err(), "{text}");
         }

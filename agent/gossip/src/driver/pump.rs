@@ -1,16 +1,16 @@
 //! The task that owns the engine, its timers and the UDP socket. It waits for all of them at once and for none of them alone.
 
+use super::Shared;
 use super::envelope::Purpose;
 use super::frame::Subject;
 use super::handle::GossipStats;
 use super::peers::Peers;
 use super::streams::{self, StreamError};
-use super::{Shared, settings::Interference};
 use crate::engine::{Engine, Event, FireError, JoinError, Output, RequestError};
 use crate::events::{Health, News, NotSent, PacketReceived, PacketSent, TookDue};
 use bytes::Bytes;
+use lictor_net::UdpSocket;
 use lictor_net::clock::{self, Instant};
-use lictor_net::{TcpListener, UdpSocket};
 use lictor_telemetry::loops::{self, LoopHandle};
 use lictor_types::coordinate::Coordinate;
 use lictor_types::{Member, MemberStatus};
@@ -33,16 +33,41 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
 /// What others ask of the pump.
 pub(crate) enum Command {
     /// A request that came over a stream.
-    Request { from: SocketAddr, bytes: Vec<u8>, reply: oneshot::Sender<Result<Bytes, RequestError>> },
-    Join { to: SocketAddr, reply: oneshot::Sender<Result<usize, JoinError>> },
+    Request {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+        reply: oneshot::Sender<Result<Bytes, RequestError>>,
+    },
+    Join {
+        to: SocketAddr,
+        reply: oneshot::Sender<Result<usize, JoinError>>,
+    },
     /// The answer tells whether there is anybody to tell it to.
-    Leave { reply: oneshot::Sender<bool> },
-    ForceLeave { name: String, prune: bool, reply: oneshot::Sender<bool> },
-    SetTags { tags: BTreeMap<String, String>, reply: oneshot::Sender<()> },
-    Fire { name: String, payload: Bytes, reply: oneshot::Sender<Result<u64, FireError>> },
+    Leave {
+        reply: oneshot::Sender<bool>,
+    },
+    ForceLeave {
+        name: String,
+        prune: bool,
+        reply: oneshot::Sender<bool>,
+    },
+    SetTags {
+        tags: BTreeMap<String, String>,
+        reply: oneshot::Sender<()>,
+    },
+    Fire {
+        name: String,
+        payload: Bytes,
+        reply: oneshot::Sender<Result<u64, FireError>>,
+    },
     /// Of another member, or without a name of this one.
-    Coordinate { name: Option<String>, reply: oneshot::Sender<Option<Coordinate>> },
-    Stats { reply: oneshot::Sender<GossipStats> },
+    Coordinate {
+        name: Option<String>,
+        reply: oneshot::Sender<Option<Coordinate>>,
+    },
+    Stats {
+        reply: oneshot::Sender<GossipStats>,
+    },
 }
 
 /// An answer to a stream of the engine's.
@@ -174,13 +199,14 @@ impl Pump {
 
     fn receive(&mut self, packet: &mut [u8]) {
         for _ in 0..BATCH {
+            let now = self.now();
             match self.udp.try_recv_from(packet) {
                 Ok((length, from)) => {
                     PacketReceived { bytes: length }.emit();
                     let from = streams::canonical(from);
                     let bytes = packet.get_mut(..length).unwrap_or_default();
                     match self.shared.envelopes.open(Purpose::Packet, bytes) {
-                        Ok(content) => self.engine.handle_packet(self.origin.elapsed(), from, content),
+                        Ok(content) => self.engine.handle_packet(now, from, content),
                         Err(error) => streams::dropped(&self.shared, from, "packet", error),
                     }
                 }

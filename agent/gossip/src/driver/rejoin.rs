@@ -1,7 +1,7 @@
 //! Finding the pool: again and again until it works, and after a restart by the members of the last run.
 
 use super::Shared;
-use super::error::{JoinFailed, RetryError};
+use super::error::RetryError;
 use super::handle::GossipHandle;
 use super::peers::{Peer, Peers, PeersFile};
 use crate::events::{JoinRetried, PeersNotKept, PeersUnreadable, Rejoined};
@@ -78,8 +78,10 @@ pub(crate) async fn read(file: &PeersFile, rejoin_after_leave: bool) -> Vec<Peer
 pub(crate) async fn rejoin(handle: GossipHandle, mut peers: Vec<Peer>, seed: u64) {
     // Not all that come back at once shall ask the same one.
     peers.shuffle(&mut StdRng::seed_from_u64(seed));
-    let asking = futures_util::stream::iter(peers.into_iter().filter(|peer| peer.address != handle.shared.own.address))
-        .map(|peer| async { handle.contact(peer.address).await.is_ok().then_some(peer.name) })
+    peers.retain(|peer| peer.address != handle.shared.own.address);
+    let handle = &handle;
+    let asking = futures_util::stream::iter(peers)
+        .map(|peer| async move { handle.contact(peer.address).await.is_ok().then_some(peer.name) })
         .buffer_unordered(ASKED_AT_ONCE)
         .filter_map(std::future::ready);
     let mut asking = pin!(asking);
@@ -89,30 +91,22 @@ pub(crate) async fn rejoin(handle: GossipHandle, mut peers: Vec<Peer>, seed: u64
     }
 }
 
-/// Writes the members to the file when they changed, but not more often than each `interval`; and at the end.
+/// Writes the members to the file when they changed, but not more often than each `interval`; a leave, and what is told last, at
+/// once.
 pub(crate) async fn keep(file: PeersFile, mut kept: watch::Receiver<Option<Peers>>, interval: Duration, shared: Arc<Shared>) {
-    loop {
-        // The pump holds the sender, and ends with the agent: then what it told last is written.
-        let more = kept.changed().await.is_ok();
-        let peers = kept.borrow_and_update().clone();
-        let left = peers.as_ref().is_some_and(|peers| peers.left);
-        if let (Some(peers), true) = (peers, more) {
-            let writing = file.clone();
-            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || writing.write(&peers)).await {
-                PeersNotKept { path: file.path(), error: &error, hushed: shared.hush_peers.ask() }.emit();
-            }
+    // The pump holds the sender, and ends with the agent: then what it told last is written before this ends.
+    while kept.changed().await.is_ok() {
+        let Some(peers) = kept.borrow_and_update().clone() else { continue };
+        let writing = file.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || writing.write(&peers)).await {
+            PeersNotKept { path: file.path(), error: &error, hushed: shared.hush_peers.ask() }.emit();
         }
-        if !more {
-            return;
-        }
-        if left {
-            continue;
-        }
+        // By an eye of its own: what it sees is still to be written.
+        let mut leave = kept.clone();
         tokio::select! {
             () = clock::sleep(interval) => {}
             () = shared.shutdown.requested() => {}
-            // A leave is written at once: the agent is about to end.
-            _ = kept.wait_for(|peers| peers.as_ref().is_some_and(|peers| peers.left)) => {}
+            _ = leave.wait_for(|peers| peers.as_ref().is_some_and(|peers| peers.left)) => {}
         }
     }
 }

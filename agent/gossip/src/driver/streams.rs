@@ -16,6 +16,8 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 /// Pause after the system gave no stream.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Letters taken of another member's reason.
+const REASON_MAX: usize = 400;
 /// Frames up to this size need no share of the budget.
 const SMALL_BYTES: usize = 64 << 10;
 
@@ -200,6 +202,11 @@ fn sealed(shared: &Shared, purpose: Purpose<'_>, first: u8, rest: &[u8], secret:
     Ok(frame)
 }
 
+/// Another member's words, fit for the log.
+fn printable(reason: &[u8]) -> String {
+    String::from_utf8_lossy(reason).chars().filter(|letter| !letter.is_control()).take(REASON_MAX).collect()
+}
+
 /// Asks another member and waits for its answer, `patience` at most.
 pub(crate) async fn exchange(
     shared: &Shared,
@@ -222,7 +229,7 @@ pub(crate) async fn exchange(
         let content = shared.envelopes.open(Purpose::Reply(&mark), &mut reply).map_err(StreamError::Unreadable)?;
         match content.split_first() {
             Some((&ANSWERED, answer)) => Ok(answer.to_vec()),
-            Some((&REFUSED, reason)) => Err(StreamError::Refused(String::from_utf8_lossy(reason).into_owned())),
+            Some((&REFUSED, reason)) => Err(StreamError::Refused(printable(reason))),
             _ => Err(StreamError::Frame(FrameError::Subject)),
         }
     };
@@ -231,3 +238,6 @@ pub(crate) async fn exchange(
         () = shared.shutdown.requested() => Err(StreamError::Ended),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,6 +97,17 @@ impl KeyOperation {
         }
     }
 
+    /// Why this member would be cut off from the others by the operation, judged by its answer to [`KeyOperation::List`].
+    pub(crate) fn refusal(&self, listed: &KeyAnswer) -> Option<KeyError> {
+        match self {
+            // It says itself why it cannot.
+            _ if listed.error.is_some() => None,
+            Self::Use(key) if !listed.keys.iter().any(|known| known == key.text()) => Some(KeyError::Unknown),
+            Self::Remove(key) if listed.keys.first().is_some_and(|primary| primary == key.text()) => Some(KeyError::Primary),
+            _ => None,
+        }
+    }
+
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let wire = match self {
             Self::List => Wire::List,
@@ -146,6 +157,22 @@ mod tests {
         let answer = KeyAnswer { keys: vec![KEY.to_owned()], error: None };
         assert_eq!(serde_json::to_string(&answer).unwrap(), r#"{"keys":["MDEyMzQ1Njc4OWFiY2RlZg=="],"error":null}"#);
         assert_eq!(serde_json::from_str::<KeyAnswer>(r#"{"later":1}"#).unwrap(), KeyAnswer::default());
+    }
+
+    #[test]
+    fn nobody_is_cut_off() {
+        let key = Key::parse(KEY).unwrap();
+        let listed = |keys: &[&str]| KeyAnswer { keys: keys.iter().map(|key| (*key).to_owned()).collect(), error: None };
+        let check = |operation: KeyOperation, keys: &[&str], expect: Option<KeyError>| {
+            assert_eq!(operation.refusal(&listed(keys)), expect, "{operation:?} {keys:?}");
+        };
+        check(KeyOperation::Use(key.clone()), &["x", KEY], None);
+        check(KeyOperation::Use(key.clone()), &["x"], Some(KeyError::Unknown));
+        check(KeyOperation::Remove(key.clone()), &["x", KEY], None);
+        check(KeyOperation::Remove(key.clone()), &["x"], None);
+        check(KeyOperation::Remove(key.clone()), &[KEY, "x"], Some(KeyError::Primary));
+        check(KeyOperation::Install(key.clone()), &[], None);
+        assert_eq!(KeyOperation::Use(key).refusal(&KeyError::NoKeyring.into()), None);
     }
 
     #[test]

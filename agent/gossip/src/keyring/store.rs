@@ -90,8 +90,8 @@ fn read(path: &Path) -> Result<Option<Keyring>, KeyError> {
         return Err(refused(path, format!("{size} bytes are more than {FILE_SIZE_MAX}")));
     }
     let bytes = std::fs::read(path).map_err(|error| refused(path, error))?;
-    let texts: Vec<String> =
-        serde_json::from_slice(&bytes).map_err(|_| refused(path, "it should be a JSON array of base64 keys, the primary first"))?;
+    let texts: Vec<String> = serde_json::from_slice(&bytes)
+        .map_err(|_| refused(path, "it should be a JSON array of base64 keys, the primary first"))?;
     Keyring::parse(&texts).map(Some).map_err(|error| refused(path, error))
 }
 
