@@ -1,0 +1,112 @@
+//! Finding the pool: again and again until it works, and after a restart by the members of the last run.
+
+use super::Shared;
+use super::error::RetryError;
+use super::handle::GossipHandle;
+use super::peers::{Peer, Peers, PeersFile};
+use crate::events::{JoinRetried, PeersNotKept, PeersUnreadable, Rejoined};
+use futures_util::StreamExt;
+use lictor_net::clock;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Members of the last run that are asked at the same time.
+const ASKED_AT_ONCE: usize = 4;
+/// The part of the interval by which an attempt comes earlier or later, so that a datacenter that starts anew does not ask in step.
+const JITTER: f64 = 0.1;
+
+/// How to join until it works.
+#[derive(Clone, Debug)]
+pub struct RetryJoin {
+    /// `host`, `host:port`, `[v6]:port`. Looked up anew at each attempt.
+    pub addresses: Vec<String>,
+    /// Time between attempts.
+    pub interval: Duration,
+    /// Most attempts; 0: no limit.
+    pub attempts_max: u32,
+    /// Seed of the jitter.
+    pub seed: u64,
+}
+
+/// Runs until somebody was contacted: how many. See [`GossipHandle::retry_join`].
+pub(crate) async fn retry(handle: &GossipHandle, how: RetryJoin) -> Result<usize, RetryError> {
+    let mut chance = StdRng::seed_from_u64(how.seed);
+    let mut attempts: u32 = 0;
+    loop {
+        let joining = handle.join(&how.addresses);
+        let joined = tokio::select! {
+            joined = joining => joined,
+            () = handle.shared.shutdown.requested() => return Err(RetryError::Ended),
+        };
+        attempts = attempts.saturating_add(1);
+        let error = match joined {
+            Ok(contacted) => return Ok(contacted),
+            Err(error) => error,
+        };
+        if how.attempts_max > 0 && attempts >= how.attempts_max {
+            return Err(RetryError::Exhausted { attempts, last: error });
+        }
+        let wait = how.interval.mul_f64(chance.random_range(1.0 - JITTER..=1.0 + JITTER));
+        JoinRetried { pool: handle.shared.pool, attempt: attempts, wait, error: &error }.emit();
+        tokio::select! {
+            () = clock::sleep(wait) => {}
+            () = handle.shared.shutdown.requested() => return Err(RetryError::Ended),
+        }
+    }
+}
+
+/// The members to come back to; none when the agent had left and shall stay away. A damaged file is told and passed over.
+pub(crate) async fn read(file: &PeersFile, rejoin_after_leave: bool) -> Vec<Peer> {
+    let reading = file.clone();
+    let kept = tokio::task::spawn_blocking(move || reading.read()).await.unwrap_or(Ok(None));
+    match kept {
+        Ok(Some(kept)) if !kept.left || rejoin_after_leave => kept.peers,
+        Ok(_) => Vec::new(),
+        Err(reason) => {
+            PeersUnreadable { path: file.path(), reason: &reason }.emit();
+            Vec::new()
+        }
+    }
+}
+
+/// Asks the members of the last run, until one of them answers.
+pub(crate) async fn rejoin(handle: GossipHandle, mut peers: Vec<Peer>, seed: u64) {
+    // Not all that come back at once shall ask the same one.
+    peers.shuffle(&mut StdRng::seed_from_u64(seed));
+    peers.retain(|peer| peer.address != handle.shared.own.address);
+    let handle = &handle;
+    let asking = futures_util::stream::iter(peers)
+        .map(|peer| async move { handle.contact(peer.address).await.is_ok().then_some(peer.name) })
+        .buffer_unordered(ASKED_AT_ONCE)
+        .filter_map(std::future::ready);
+    let mut asking = pin!(asking);
+    tokio::select! {
+        by = asking.next() => Rejoined { pool: handle.shared.pool, by: by.as_deref() }.emit(),
+        () = handle.shared.shutdown.requested() => {}
+    }
+}
+
+/// Writes the members to the file when they changed, but not more often than each `interval`; a leave, and what is told last, at
+/// once.
+pub(crate) async fn keep(file: PeersFile, mut kept: watch::Receiver<Option<Peers>>, interval: Duration, shared: Arc<Shared>) {
+    // The pump holds the sender, and ends with the agent: then what it told last is written before this ends.
+    while kept.changed().await.is_ok() {
+        let Some(peers) = kept.borrow_and_update().clone() else { continue };
+        let writing = file.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || writing.write(&peers)).await {
+            PeersNotKept { path: file.path(), error: &error, hushed: shared.hush_peers.ask() }.emit();
+        }
+        // By an eye of its own: what it sees is still to be written.
+        let mut leave = kept.clone();
+        tokio::select! {
+            () = clock::sleep(interval) => {}
+            () = shared.shutdown.requested() => {}
+            _ = leave.wait_for(|peers| peers.as_ref().is_some_and(|peers| peers.left)) => {}
+        }
+    }
+}
