@@ -5,6 +5,7 @@ use crate::node::LocalService;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -34,6 +35,25 @@ pub struct UserEvent {
 }
 
 impl UserEvent {
+    /// Bytes for the members: all but the name and the Lamport time, which travel beside them.
+    pub fn to_payload(&self) -> Bytes {
+        let wire = Wire {
+            id: self.id.clone(),
+            payload: self.payload.clone(),
+            node_filter: self.node_filter.clone(),
+            service_filter: self.service_filter.clone(),
+            tag_filter: self.tag_filter.clone(),
+        };
+        rmp_serde::to_vec_named(&wire).expect("texts and bytes can always be encoded").into()
+    }
+
+    /// Reads what another member made with [`UserEvent::to_payload`]; the error says what is wrong with the bytes.
+    pub fn from_payload(name: &str, bytes: &[u8]) -> Result<Self, String> {
+        let Wire { id, payload, node_filter, service_filter, tag_filter } =
+            rmp_serde::from_slice(bytes).map_err(|error| error.to_string())?;
+        Ok(Self { id, name: name.to_owned(), payload, node_filter, service_filter, tag_filter, lamport_time: 0 })
+    }
+
     /// What is wrong with the filters, in Consul's words.
     pub fn validate(&self) -> Result<(), String> {
         if !self.tag_filter.is_empty() && self.service_filter.is_empty() {
@@ -61,6 +81,22 @@ impl UserEvent {
     }
 }
 
+/// An event on the wire. Names are short: a whole event has about 512 bytes.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Wire {
+    #[serde(rename = "i")]
+    id: String,
+    #[serde(rename = "p")]
+    payload: Bytes,
+    #[serde(rename = "n")]
+    node_filter: String,
+    #[serde(rename = "s")]
+    service_filter: String,
+    #[serde(rename = "t")]
+    tag_filter: String,
+}
+
 /// An empty filter matches everything.
 fn compile(filter: &str) -> Result<Regex, regex::Error> {
     regex::RegexBuilder::new(filter).size_limit(FILTER_BYTES_MAX).build()
@@ -83,7 +119,8 @@ impl EventLog {
     /// Takes an event in if it concerns this agent.
     pub fn receive(&self, mut event: UserEvent, node: &str, services: &[Arc<LocalService>]) {
         let mut inner = self.inner.lock();
-        inner.lamport_time = inner.lamport_time.max(event.lamport_time) + 1;
+        // An index that never goes back, whatever the order in which events come.
+        inner.lamport_time = event.lamport_time.max(inner.lamport_time + 1);
         event.lamport_time = inner.lamport_time;
         if !event.concerns(node, services).unwrap_or(false) {
             return;
@@ -182,6 +219,13 @@ mod tests {
         let (next, events) = waiting.await.unwrap();
         assert!(next > index);
         assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn an_event_comes_through_the_pool_as_it_was() {
+        let sent = UserEvent { id: "u".into(), payload: Bytes::from_static(b"\0x"), node_filter: "n.*".into(), ..event("deploy") };
+        assert_eq!(UserEvent::from_payload("deploy", &sent.to_payload()), Ok(sent));
+        assert!(UserEvent::from_payload("deploy", b"\x01nonsense").is_err());
     }
 
     #[test]

@@ -95,3 +95,50 @@ impl Emit for MemberReconciled {
         metrics::count("consul.leader.reconcileMember", self.changes as u64);
     }
 }
+
+/// Raft's configuration was changed.
+pub(crate) struct MembershipChanged<'a> {
+    pub(crate) step: &'a Step,
+}
+
+impl Emit for MembershipChanged<'_> {
+    fn emit(self) {
+        tracing::info!(step = ?self.step, "the servers of raft have changed");
+        metrics::count("consul.autopilot.change", 1);
+    }
+}
+
+/// A change of raft's configuration, or of what belongs to it, did not take place; it is tried again.
+pub(crate) struct StepFailed<'a> {
+    pub(crate) step: &'static str,
+    pub(crate) error: &'a ClusterError,
+}
+
+impl Emit for StepFailed<'_> {
+    fn emit(self) {
+        tracing::warn!(step = self.step, error = %self.error, "a change of the servers failed; it is tried again");
+        metrics::count("consul.autopilot.failed", 1);
+    }
+}
+
+/// A cluster of several servers was founded.
+pub(crate) struct Founded {
+    pub(crate) servers: usize,
+}
+
+impl Emit for Founded {
+    fn emit(self) {
+        tracing::info!(servers = self.servers, "all expected servers are here: the cluster is founded");
+    }
+}
+
+/// There is no cluster yet.
+pub(crate) struct FoundingWaits<'a> {
+    pub(crate) why: &'a str,
+}
+
+impl Emit for FoundingWaits<'_> {
+    fn emit(self) {
+        tracing::debug!(why = self.why, "the cluster cannot be founded yet");
+    }
+}
