@@ -60,6 +60,20 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
+    /// With what would have the engine spin in place put right.
+    pub(crate) fn bounded(mut self) -> Self {
+        /// The shortest time between two rounds of anything.
+        const SHORTEST: Duration = Duration::from_millis(2);
+        for time in
+            [&mut self.probe_interval, &mut self.gossip_interval, &mut self.push_pull_interval, &mut self.reconnect_interval]
+        {
+            *time = (*time).max(SHORTEST);
+        }
+        self.probe_timeout = self.probe_timeout.max(Duration::from_millis(1));
+        self.packet_size_max = self.packet_size_max.max(512);
+        self
+    }
+
     /// For members in one datacenter.
     pub fn lan() -> Self {
         Self {
