@@ -81,6 +81,9 @@ impl From<ClusterError> for HttpError {
             | ClusterError::LeadershipLost
             | ClusterError::TimedOut(_)
             | ClusterError::ReadOnly(_)
+            | ClusterError::NoServers
+            | ClusterError::Unreachable(_)
+            | ClusterError::ConnectionLost(_)
             | ClusterError::ShuttingDown
             | ClusterError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -29,6 +29,15 @@ pub enum ClusterError {
     /// The disk refuses writes (full, failed): reads go on, nothing changed.
     #[error("the raft log cannot be written: {0}")]
     ReadOnly(String),
+    /// This agent knows no server of its datacenter that is alive. Nothing changed; retry.
+    #[error("No known Consul servers")]
+    NoServers,
+    /// No server could be reached. Nothing changed; retry.
+    #[error("rpc error getting client: {0}")]
+    Unreachable(String),
+    /// The connection to the server broke off after the request was sent: a write may or may not have taken place.
+    #[error("rpc error making call: {0}")]
+    ConnectionLost(String),
     /// The agent is going away.
     #[error("shutting down")]
     ShuttingDown,

@@ -1,8 +1,9 @@
 //! The two doors inward: [`Cluster`] (the datacenter) and [`Node`] (this agent).
 //!
-//! Owns: the two traits, their errors, the fakes tests use in their place; later the wire and the forwarder.
+//! Owns: the two traits, their errors, the fakes tests use in their place; the wire between agents (`proto/`), both its ends
+//! ([`RpcServer`], [`Pool`]), and whom to ask ([`Servers`], [`Forwarder`], [`Datacenters`]).
 //! Never: depends on raft, catalog, server or local.
-//! Entry points: [`Cluster`], [`Node`], [`fake`].
+//! Entry points: [`Cluster`], [`Node`], [`RpcServer`], [`Pool`], [`Forwarder`], [`Datacenters`], [`fake`].
 
 #![forbid(unsafe_code)]
 
@@ -11,10 +12,17 @@ pub mod error;
 pub mod events;
 pub mod fake;
 pub mod node;
+pub mod pool;
 pub mod raft;
+pub mod server;
+pub mod status;
+pub mod wire;
 
 pub use cluster::{Answer, Cluster, Content, WriteOptions};
 pub use error::{ClusterError, NodeError};
 pub use events::{EventLog, UserEvent};
 pub use node::Node;
+pub use pool::{CallError, Pool, PoolSettings, TlsDial};
 pub use raft::{RaftDoor, RaftKind, RaftTransport, RaftTransportError, SnapshotStream};
+pub use server::{RpcServer, RpcServerSettings, Services};
+pub use status::{ServerStatus, StatusSource};
