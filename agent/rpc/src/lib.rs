@@ -8,21 +8,32 @@
 #![forbid(unsafe_code)]
 
 pub mod cluster;
+pub mod datacenters;
 pub mod error;
 pub mod events;
 pub mod fake;
+mod flights;
+pub mod forwarder;
 pub mod node;
 pub mod pool;
 pub mod raft;
+pub mod route;
 pub mod server;
+pub mod server_list;
+pub mod servers;
 pub mod status;
 pub mod wire;
 
 pub use cluster::{Answer, Cluster, Content, WriteOptions};
+pub use datacenters::Datacenters;
 pub use error::{ClusterError, NodeError};
 pub use events::{EventLog, UserEvent};
+pub use forwarder::Forwarder;
 pub use node::Node;
 pub use pool::{CallError, Pool, PoolSettings, TlsDial};
 pub use raft::{RaftDoor, RaftKind, RaftTransport, RaftTransportError, SnapshotStream};
+pub use route::RouteSettings;
 pub use server::{RpcServer, RpcServerSettings, Services};
+pub use server_list::{ServerAddress, ServerList};
+pub use servers::Servers;
 pub use status::{ServerStatus, StatusSource};

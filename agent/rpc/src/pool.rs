@@ -132,7 +132,13 @@ impl Pool {
 
     /// Asks the server at `address` (`ip:port` of its server port) a query. `patience` limits an answer that needs no waiting; what
     /// a blocking query waits comes on top.
-    pub async fn query(&self, address: &str, query: &Query, options: &QueryOptions, patience: Duration) -> Result<Answer, CallError> {
+    pub async fn query(
+        &self,
+        address: &str,
+        query: &Query,
+        options: &QueryOptions,
+        patience: Duration,
+    ) -> Result<Answer, CallError> {
         let waits = options.min_index.0 > 0;
         let patience = if waits { patience + patience_of(options.wait) } else { patience };
         let request = wire::QueryRequest {
@@ -222,7 +228,14 @@ impl Pool {
         self.slots.lock().values().filter(|slot| slot.open().is_some()).count()
     }
 
-    async fn ask<Q, A>(&self, address: &str, path: &'static str, request: Q, patience: Duration, probing: bool) -> Result<A, CallError>
+    async fn ask<Q, A>(
+        &self,
+        address: &str,
+        path: &'static str,
+        request: Q,
+        patience: Duration,
+        probing: bool,
+    ) -> Result<A, CallError>
     where
         Q: Message + Clone + 'static,
         A: Message + Default + 'static,
@@ -249,8 +262,10 @@ impl Pool {
     {
         let deadline = clock::now() + patience;
         let late = |_| CallError::TimedOut { address: address.to_owned(), after: patience };
-        let never_sent = || CallError::NotSent { address: address.to_owned(), reason: format!("not connected within {patience:?}") };
-        let connection = clock::timeout_at(deadline, self.connection(lane, address)).await.unwrap_or_else(|_| Err(never_sent()))?;
+        let never_sent =
+            || CallError::NotSent { address: address.to_owned(), reason: format!("not connected within {patience:?}") };
+        let connection =
+            clock::timeout_at(deadline, self.connection(lane, address)).await.unwrap_or_else(|_| Err(never_sent()))?;
         let again = request.clone();
         let first = clock::timeout_at(deadline, self.call(&connection, path, request, most, probing)).await;
         let result = match first {

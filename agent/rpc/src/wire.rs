@@ -34,9 +34,9 @@ pub(crate) fn check_version(version: u32) -> Result<(), String> {
     match version {
         VERSION => Ok(()),
         0 => Err("the message does not tell its protocol version".to_owned()),
-        other => {
-            Err(format!("the message is written in protocol version {other}, this agent knows up to {VERSION}: upgrade the older one"))
-        }
+        other => Err(format!(
+            "the message is written in protocol version {other}, this agent knows up to {VERSION}: upgrade the older one"
+        )),
     }
 }
 

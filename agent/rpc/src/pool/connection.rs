@@ -190,7 +190,11 @@ impl Connection {
     }
 }
 
-async fn secure(stream: TcpStream, address: &str, tls: &TlsDial) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, String> {
+async fn secure(
+    stream: TcpStream,
+    address: &str,
+    tls: &TlsDial,
+) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, String> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let name = tls::server_name(host, &tls.server_name).map_err(|error| error.to_string())?;
     tls.connector.connect(name, stream).await.map_err(|error| error.to_string())

@@ -4,9 +4,9 @@
 use super::{Services, snapshot};
 use crate::cluster::{Answer, WriteOptions};
 use crate::error::ClusterError;
-use crate::wire::events::RequestTaken;
 use crate::raft::RaftKind;
 use crate::wire::adapter::{Method, Replying};
+use crate::wire::events::RequestTaken;
 use crate::wire::message as wire;
 use crate::wire::packed::{pack, pack_reply, unpack};
 use crate::wire::{MESSAGE_BYTES_MAX, RAFT_BYTES_MAX, VERSION, check_version, path};
@@ -61,7 +61,8 @@ impl Answerer {
                     path::PRE_VOTE => RaftKind::PreVote,
                     path::TRANSFER_LEADER => RaftKind::TransferLeader,
                     unknown => {
-                        return Status::unimplemented(format!("this agent knows no method {unknown}: upgrade the older one")).into_http();
+                        return Status::unimplemented(format!("this agent knows no method {unknown}: upgrade the older one"))
+                            .into_http();
                     }
                 };
                 unary(request, RAFT_BYTES_MAX, self, move |door, message| door.raft(kind, message)).await

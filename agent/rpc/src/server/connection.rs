@@ -1,8 +1,8 @@
 //! One connection to the server port: what it speaks is found out first, so that strangers end early and are told apart in the log.
 
 use super::Door;
-use crate::wire::events::ConnectionRefused;
 use crate::wire::adapter::Counted;
+use crate::wire::events::ConnectionRefused;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -81,7 +81,10 @@ async fn preface<S: AsyncRead + Unpin>(mut stream: S) -> Result<Greeting<S>, Str
         have += count;
         let so_far = said.get(..have).unwrap_or_default();
         if count == 0 || !PREFACE.starts_with(so_far) {
-            return Err(format!("it does not speak the protocol of Lictor agents; it began with {:?}", so_far.escape_ascii().to_string()));
+            return Err(format!(
+                "it does not speak the protocol of Lictor agents; it began with {:?}",
+                so_far.escape_ascii().to_string()
+            ));
         }
     }
     Ok(Greeting { told: 0, stream })

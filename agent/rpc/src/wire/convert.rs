@@ -72,11 +72,7 @@ impl TryFrom<message::QueryOptions> for QueryOptions {
 
 impl From<&WriteOptions> for message::WriteOptions {
     fn from(options: &WriteOptions) -> Self {
-        Self {
-            datacenter: options.datacenter.clone(),
-            token: options.token.secret().to_owned(),
-            forwarded: options.forwarded,
-        }
+        Self { datacenter: options.datacenter.clone(), token: options.token.secret().to_owned(), forwarded: options.forwarded }
     }
 }
 
