@@ -78,6 +78,7 @@ impl From<ClusterError> for HttpError {
             | ClusterError::Refused(_)
             | ClusterError::NoPathToDatacenter
             | ClusterError::NoLeader
+            | ClusterError::NotLeader { .. }
             | ClusterError::LeadershipLost
             | ClusterError::TimedOut(_)
             | ClusterError::ReadOnly(_)

@@ -20,6 +20,12 @@ pub enum ClusterError {
     /// There is no leader now. Nothing changed; retry.
     #[error("No cluster leader")]
     NoLeader,
+    /// Another server leads. Nothing changed; ask that one.
+    #[error("not the leader; the leader is {leader}")]
+    NotLeader {
+        /// `ip:port` of its server port.
+        leader: String,
+    },
     /// The leader was lost while the write was under way: it may or may not have taken place.
     #[error("leadership lost while committing log")]
     LeadershipLost,
