@@ -78,9 +78,13 @@ impl From<ClusterError> for HttpError {
             | ClusterError::Refused(_)
             | ClusterError::NoPathToDatacenter
             | ClusterError::NoLeader
+            | ClusterError::NotLeader { .. }
             | ClusterError::LeadershipLost
             | ClusterError::TimedOut(_)
             | ClusterError::ReadOnly(_)
+            | ClusterError::NoServers
+            | ClusterError::Unreachable(_)
+            | ClusterError::ConnectionLost(_)
             | ClusterError::ShuttingDown
             | ClusterError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -106,6 +106,7 @@ pub(crate) fn raft(config: &RuntimeConfig, node_id: &str) -> lictor_raft::RaftSe
         bootstrap: config.bootstrap,
         raft_multiplier: config.raft.multiplier,
         snapshot_threshold: config.raft.snapshot_threshold,
+        transport: None,
     }
 }
 

@@ -4,6 +4,9 @@ mod unverified;
 
 pub use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+/// An accepted connection.
+pub type ServerStream = tokio_rustls::server::TlsStream<crate::TcpStream>;
+
 use parking_lot::RwLock;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

@@ -2,14 +2,16 @@
 //!
 //! One entry is under way at a time: who comes alone is proposed at once, who comes meanwhile shares the next entry. There is no timer.
 
+use crate::addresses::Addresses;
 use crate::events::Committed;
+use crate::forward;
 use crate::machine::Machine;
+use crate::node::Leadership;
 use crate::types::{Proposal, TypeConfig};
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::ClusterError;
 use lictor_types::{Command, Outcome, TxnOp};
 use openraft::Raft;
-use openraft::error::{ClientWriteError, RaftError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,6 +34,9 @@ pub(crate) struct Waiting {
 /// The loop.
 pub(crate) struct Batcher {
     pub(crate) raft: Raft<TypeConfig, Machine>,
+    pub(crate) own_id: u64,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) leadership: watch::Receiver<Leadership>,
     pub(crate) queue: mpsc::Receiver<Waiting>,
     pub(crate) read_only: watch::Receiver<Option<Arc<str>>>,
     pub(crate) shutdown: Shutdown,
@@ -100,6 +105,7 @@ impl Batcher {
                 let told = format!("{reason}; this write may still take place when the disk recovers");
                 return tell_all(answers, &ClusterError::ReadOnly(told));
             }
+            () = lost(&mut self.leadership) => return tell_all(answers, &ClusterError::LeadershipLost),
             () = clock::sleep(PATIENCE) => return tell_all(answers, &ClusterError::TimedOut(PATIENCE)),
             () = self.shutdown.requested() => return tell_all(answers, &ClusterError::ShuttingDown),
         };
@@ -119,7 +125,7 @@ impl Batcher {
                     }
                 }
             }
-            Err(error) => tell_all(answers, &translate(error)),
+            Err(error) => tell_all(answers, &forward::of_write(error, self.own_id, &self.addresses)),
         }
     }
 }
@@ -134,6 +140,14 @@ async fn failed(read_only: &mut watch::Receiver<Option<Arc<str>>>) -> Arc<str> {
     }
 }
 
+/// Waits until this node led and leads no more: what is under way then is decided by others.
+async fn lost(leadership: &mut watch::Receiver<Leadership>) {
+    let led = leadership.wait_for(|now| now.is_ready_leader).await.is_ok();
+    if !led || leadership.wait_for(|now| !now.is_ready_leader).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 fn tell(answer: oneshot::Sender<Result<Outcome, ClusterError>>, outcome: Result<Outcome, ClusterError>) {
     // A proposer that went away does not want to know.
     drop(answer.send(outcome));
@@ -142,15 +156,5 @@ fn tell(answer: oneshot::Sender<Result<Outcome, ClusterError>>, outcome: Result<
 fn tell_all(answers: Vec<oneshot::Sender<Result<Outcome, ClusterError>>>, error: &ClusterError) {
     for answer in answers {
         tell(answer, Err(error.clone()));
-    }
-}
-
-fn translate(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> ClusterError {
-    match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ClusterError::NoLeader,
-        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => ClusterError::LeadershipLost,
-        RaftError::APIError(other) => ClusterError::Internal(other.to_string()),
-        RaftError::Fatal(openraft::error::Fatal::Stopped) => ClusterError::ShuttingDown,
-        RaftError::Fatal(other) => ClusterError::Internal(other.to_string()),
     }
 }

@@ -4,12 +4,15 @@
 //! is MessagePack with field names, so that fields may be added. A new form gets a new version byte; old ones stay readable.
 
 use crate::types::{Entry, LogId, Payload, Vote, log_id, term_of};
+use serde::Deserialize;
 use std::io;
 
 /// Version written now.
 const VERSION: u8 = 1;
 /// Bytes before the payload.
 const HEADER_BYTES: usize = 1 + 4 + 8 + 8;
+/// Levels of a payload at most. Ours have some twenty; entries also come from other servers, and must not exhaust a stack.
+const DEPTH_MAX: usize = 128;
 
 fn bad(detail: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail.into())
@@ -55,8 +58,9 @@ pub(crate) fn check(record: &[u8]) -> Result<LogId, io::Error> {
 /// Reads an entry, checking it.
 pub(crate) fn decode(record: &[u8]) -> Result<Entry, io::Error> {
     let log_id = check(record)?;
-    let payload: Payload = rmp_serde::from_slice(record.get(HEADER_BYTES..).unwrap_or_default())
-        .map_err(|e| bad(format!("entry {}: {e}", log_id.index())))?;
+    let mut reader = rmp_serde::Deserializer::from_read_ref(record.get(HEADER_BYTES..).unwrap_or_default());
+    reader.set_max_depth(DEPTH_MAX);
+    let payload = Payload::deserialize(&mut reader).map_err(|e| bad(format!("entry {}: {e}", log_id.index())))?;
     Ok(Entry { log_id, payload })
 }
 

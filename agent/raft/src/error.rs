@@ -87,6 +87,14 @@ pub enum RaftError {
         /// What is wrong with them.
         detail: String,
     },
+    /// The list of servers to recover with cannot be used. Operator's fault; nothing changed.
+    #[error("cannot recover with {path}: {detail}")]
+    Recovery {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
     /// The settings make no sense.
     #[error("raft settings: {0}")]
     Settings(String),

@@ -24,7 +24,8 @@ emitted!(
     SnapshotSkipped,
     LeaderChanged,
     Committed,
-    Restored
+    Restored,
+    Recovered
 );
 
 /// The journal had lost its last entries; they were put back.
@@ -164,5 +165,18 @@ impl Emit for Committed {
         static TIMES: metrics::Sample = metrics::Sample::new("consul.raft.commitTime");
         COMMANDS.add(self.commands);
         TIMES.add(self.millis);
+    }
+}
+
+/// The servers were set by hand.
+pub(crate) struct Recovered {
+    pub(crate) voters: usize,
+    pub(crate) index: u64,
+}
+
+impl Emit for Recovered {
+    fn emit(self) {
+        tracing::warn!(voters = self.voters, index = self.index, "the servers of the cluster were set from raft/peers.json");
+        metrics::count("lictor.raft.recovered", 1);
     }
 }

@@ -21,6 +21,11 @@ use tail::Tail;
 use tokio::sync::{oneshot, watch};
 use writer::{Done, Job, Writer};
 
+/// Entries read at once for another member: so many bytes beyond the first.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+/// Entries read from the store in one go for that.
+const READ_STEP: u64 = 32;
+
 /// What the log knows without asking the store.
 #[derive(Debug)]
 struct Known {
@@ -58,7 +63,8 @@ impl LogStore {
         let last = found.last.map(|l| codec::check(&l)).transpose()?.or(purged);
         let next = last.map_or(0, |id| id.index() + 1);
         let known = Known { tail: Tail::new(next), vote, purged, last };
-        let writer = Writer::start(storage.clone())?;
+        // What was found was read from the disk.
+        let writer = Writer::start(storage.clone(), next)?;
         Ok(Self { shared: Arc::new(Shared { storage, known: Mutex::new(known), writer, bytes_appended: AtomicU64::new(0) }) })
     }
 
@@ -93,6 +99,61 @@ impl LogStore {
         known.vote.is_none() && known.last.is_none()
     }
 
+    /// Whether this very entry is in the log and durable, as far as memory tells; an old entry may be denied.
+    pub(crate) fn holds_durably(&self, id: &LogId) -> bool {
+        let flushed_end = self.shared.writer.flushed_end();
+        let known = self.shared.known.lock();
+        known.purged.as_ref() == Some(id)
+            || (id.index() < flushed_end
+                && (known.last.as_ref() == Some(id) || known.tail.id_at(id.index()).as_ref() == Some(id)))
+    }
+
+    /// Whether this vote is durable.
+    pub(crate) fn holds_vote(&self, vote: &Vote) -> bool {
+        self.shared.known.lock().vote.as_ref() == Some(vote)
+    }
+
+    /// Brings the log into line with a snapshot that was loaded: what a snapshot from the leader replaced is dropped, should the agent
+    /// have ended between keeping the snapshot and shortening the log.
+    pub(crate) async fn settle_on(&self, snapshot: LogId) -> Result<(), io::Error> {
+        let (purged, last) = {
+            let known = self.shared.known.lock();
+            (known.purged, known.last)
+        };
+        if purged >= Some(snapshot) || last.is_none_or(|last| last.index() < snapshot.index()) {
+            return Ok(());
+        }
+        let own = self.read(snapshot.index(), snapshot.index() + 1)?;
+        if own.first().is_some_and(|entry| entry.log_id == snapshot) {
+            return Ok(());
+        }
+        let keep = snapshot.index().checked_sub(1);
+        self.write_and_wait(vec![Change::TruncateAfter(keep)]).await?;
+        let mut known = self.shared.known.lock();
+        known.tail.truncate_after(keep);
+        let before = keep.map(|keep| self.shared.storage.read(keep, snapshot.index())).transpose()?.unwrap_or_default();
+        known.last = before.first().map(|record| codec::check(record)).transpose()?.or(purged);
+        Ok(())
+    }
+
+    /// Forgets all entries up to one that a snapshot holds, and whatever lies behind it.
+    pub(crate) async fn restart_after(&self, last: LogId) -> Result<(), io::Error> {
+        let record = Bytes::copy_from_slice(&codec::encode_log_id(&last));
+        let changes = vec![Change::TruncateAfter(Some(last.index())), Change::Purge { index: last.index(), record }];
+        self.write_and_wait(changes).await?;
+        let mut known = self.shared.known.lock();
+        known.tail.truncate_after(Some(last.index()));
+        known.tail.purge(last.index());
+        known.purged = Some(last);
+        known.last = Some(last);
+        Ok(())
+    }
+
+    /// All entries behind an index.
+    pub(crate) fn entries_after(&self, index: Option<u64>) -> Result<Vec<Entry>, io::Error> {
+        self.read(index.map_or(0, |index| index + 1), u64::MAX)
+    }
+
     /// Ends the writer once all that was handed to it is flushed, and waits for it.
     pub(crate) fn close(&self) {
         self.shared.writer.close();
@@ -104,11 +165,12 @@ impl LogStore {
         receiver.await.map_err(|_| io::Error::other("the raft log's writer has ended"))?
     }
 
-    fn read(&self, from: u64, to: u64) -> Result<Vec<Entry>, io::Error> {
+    /// Entries `from..to`, each with its size on disk.
+    fn read_sized(&self, from: u64, to: u64) -> Result<Vec<(Entry, usize)>, io::Error> {
         let (tail, missing_to) = {
             let known = self.shared.known.lock();
             let tail = known.tail.range(from, to);
-            let missing_to = tail.first().map_or(to.min(known.tail.first()), |entry| entry.index());
+            let missing_to = tail.first().map_or(to.min(known.tail.first()), |(entry, _)| entry.index());
             (tail, missing_to)
         };
         if from >= missing_to {
@@ -116,10 +178,14 @@ impl LogStore {
         }
         let mut entries = Vec::new();
         for record in self.shared.storage.read(from, missing_to)? {
-            entries.push(codec::decode(&record)?);
+            entries.push((codec::decode(&record)?, record.len()));
         }
         entries.extend(tail);
         Ok(entries)
+    }
+
+    fn read(&self, from: u64, to: u64) -> Result<Vec<Entry>, io::Error> {
+        Ok(self.read_sized(from, to)?.into_iter().map(|(entry, _)| entry).collect())
     }
 }
 
@@ -144,6 +210,25 @@ impl RaftLogReader<TypeConfig> for LogStore {
     ) -> Result<Vec<Entry>, io::Error> {
         let (from, to) = bounds(&range);
         self.read(from, to)
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while (start + entries.len() as u64) < end && bytes < READ_BYTES_MAX {
+            let from = start + entries.len() as u64;
+            let more = self.read_sized(from, end.min(from + READ_STEP))?;
+            if more.is_empty() {
+                break;
+            }
+            for (entry, size) in more {
+                bytes += size;
+                entries.push(entry);
+                if bytes >= READ_BYTES_MAX {
+                    break;
+                }
+            }
+        }
+        Ok(entries)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {

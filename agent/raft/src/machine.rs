@@ -77,6 +77,17 @@ impl Machine {
         self.shared.commands.load(Ordering::Relaxed)
     }
 
+    /// The files, unless all is in memory.
+    pub(crate) fn files(&self) -> Option<SnapshotFiles> {
+        self.shared.files.clone()
+    }
+
+    /// Index and state as they belong together.
+    pub(crate) fn position(&self) -> (u64, Arc<State>) {
+        let position = self.shared.position.lock();
+        (position.applied.map_or(0, |id| id.index()), position.state.clone())
+    }
+
     /// Waits until something more is applied (or was since the last wait).
     pub(crate) async fn progressed(&self) {
         self.shared.progress.notified().await;
@@ -202,10 +213,17 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 let path = path.clone();
                 tokio::task::spawn_blocking(move || SnapshotFiles::load(&path)).await.map_err(io::Error::other)??.1
             }
-            SnapshotSource::State(state) => State::clone(state),
+            SnapshotSource::State(state) | SnapshotSource::Received(_, state) => State::clone(state),
         };
         self.shared.catalog.install(state);
-        *self.shared.current.lock() = Some((meta.clone(), snapshot));
+        // The state that was read along must not be kept in memory beside the catalog's.
+        let kept = match snapshot {
+            SnapshotSource::Received(path, _) => SnapshotSource::File(path),
+            kept => kept,
+        };
+        *self.shared.current.lock() = Some((meta.clone(), kept));
+        // One of an earlier state must not be told to openraft after this.
+        *self.shared.prepared.lock() = None;
         self.moved(meta.last_log_id, Some(meta.last_membership.clone()));
         Ok(())
     }
@@ -235,7 +253,16 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
                 (meta, source)
             }
         };
-        *self.machine.shared.current.lock() = Some((meta.clone(), snapshot.clone()));
-        Ok(TakenSnapshot { meta, snapshot })
+        let mut current = self.machine.shared.current.lock();
+        match &*current {
+            // One from the leader was installed in the meantime; the log may not reach back to ours.
+            Some((newer, source)) if newer.last_log_id > meta.last_log_id => {
+                Ok(TakenSnapshot { meta: newer.clone(), snapshot: source.clone() })
+            }
+            _ => {
+                *current = Some((meta.clone(), snapshot.clone()));
+                Ok(TakenSnapshot { meta, snapshot })
+            }
+        }
     }
 }

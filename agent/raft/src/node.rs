@@ -1,28 +1,38 @@
 //! One member of the raft cluster.
 
+mod door;
 mod leadership;
+mod members;
 mod snapshots;
 
+pub use members::{Configuration, Member};
+
+use crate::addresses::Addresses;
 use crate::batcher::{Batcher, QUEUE_MAX, Waiting};
+use crate::contact::Contact;
 use crate::error::{RaftError, StorageError};
 use crate::events::Restored;
+use crate::forward;
 use crate::lock::DirectoryLock;
 use crate::log::LogStore;
 use crate::machine::Machine;
-use crate::network::Alone;
+use crate::network::{Network, Wire};
+use crate::recovery::Peers;
 use crate::settings::RaftSettings;
 use crate::snapshot::SnapshotFiles;
 use crate::storage::{FjallStorage, MemStorage, Storage};
-use crate::types::{Peer, TypeConfig};
+use crate::timing::Timing;
+use crate::types::{Peer, SnapshotMeta, TypeConfig};
 use lictor_catalog::Catalog;
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::ClusterError;
 use lictor_types::{Command, Index, Outcome};
+use openraft::error::LinearizableReadError;
 use openraft::{Config, Raft, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use snapshots::Snapshots;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,9 +41,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// What is known of the leader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leadership {
-    /// Address of the leader, if one is known.
+    /// Address of the leader, if one is known: one that was heard of lately, or this node while a majority follows it.
     pub leader: Option<String>,
-    /// Whether this node is the leader *and* has applied all that was committed before its term.
+    /// Whether this node is the leader, has applied all that was committed before its term, *and* a majority follows it (it may have
+    /// been out of reach for up to two leases).
     pub is_ready_leader: bool,
     /// The term.
     pub term: u64,
@@ -74,6 +85,18 @@ pub struct RaftNode {
     queue: mpsc::Sender<Waiting>,
     leadership: watch::Sender<Leadership>,
     ready: AtomicBool,
+    timing: Timing,
+    wire: Arc<Wire>,
+    addresses: Arc<Addresses>,
+    contact: Contact,
+    /// Whether an earlier run of this member may have promised a leader not to vote for others.
+    promised: bool,
+    /// Index of the membership of which the addresses were noted.
+    noted: Mutex<Option<u64>>,
+    /// Held while the servers are changed.
+    changing: tokio::sync::Mutex<()>,
+    /// Held while a snapshot is received.
+    receiving: tokio::sync::Mutex<()>,
     read_only: watch::Receiver<Option<Arc<str>>>,
     lock: Mutex<Option<DirectoryLock>>,
     shutdown: Shutdown,
@@ -108,6 +131,7 @@ impl RaftNode {
         lock: Option<DirectoryLock>,
     ) -> Result<Arc<Self>, RaftError> {
         let started = clock::now();
+        let timing = Timing::of(settings.raft_multiplier)?;
         let log = LogStore::open(storage.clone())?;
         let files = match &settings.data_dir {
             Some(data_dir) => {
@@ -121,26 +145,25 @@ impl RaftNode {
             Some(data_dir) => member_id(data_dir, settings.node_id)?,
             None => settings.node_id,
         };
-        let loaded = match &files {
-            Some(files) => {
-                let (files, purged) = (files.clone(), log.purged().map(|id| id.index()));
-                let newest = tokio::task::spawn_blocking(move || files.newest(purged)).await;
-                newest.map_err(|e| RaftError::Engine(e.to_string()))??
-            }
-            None => None,
-        };
-        let loaded = loaded.map(|(meta, state, path)| {
-            catalog.install(state);
-            (meta, path)
-        });
+        let loaded = load(&settings, id, &log, &catalog, files.as_ref()).await?;
         let snapshot_index = loaded.as_ref().and_then(|(meta, _)| meta.last_log_id).map_or(0, |id| id.index());
         let in_memory = files.is_none();
         let pristine = log.is_pristine() && loaded.is_none();
         let machine = Machine::new(catalog, files, loaded);
-        let config = Arc::new(config(&settings)?);
-        let raft = Raft::new(id, config, Alone, log.clone(), machine.clone()).await.map_err(engine)?;
+        let config = Arc::new(config(&timing)?);
+        let addresses = Arc::new(Addresses::default());
+        let wire = Arc::new(Wire {
+            transport: settings.transport.clone(),
+            id,
+            address: settings.address.clone(),
+            timing,
+            addresses: addresses.clone(),
+            removed: watch::Sender::new(false),
+        });
+        let raft = Raft::new(id, config, Network(wire.clone()), log.clone(), machine.clone()).await.map_err(engine)?;
         let (queue, proposals) = mpsc::channel(QUEUE_MAX);
         let shutdown = Shutdown::new();
+        let alone = sole_voter(&raft, id);
         let node = Arc::new(Self {
             id,
             address: settings.address.clone(),
@@ -153,19 +176,35 @@ impl RaftNode {
             queue,
             leadership: watch::Sender::new(Leadership::default()),
             ready: AtomicBool::new(false),
+            timing,
+            wire,
+            addresses: addresses.clone(),
+            contact: Contact::new(raft.data_metrics(), timing.lease()),
+            promised: !pristine && !alone,
+            noted: Mutex::new(None),
+            changing: tokio::sync::Mutex::new(()),
+            receiving: tokio::sync::Mutex::new(()),
             lock: Mutex::new(lock),
             shutdown: shutdown.clone(),
         });
-        let batcher = Batcher { raft: raft.clone(), queue: proposals, read_only: log.read_only(), shutdown: shutdown.clone() };
+        let batcher = Batcher {
+            raft: raft.clone(),
+            own_id: id,
+            addresses,
+            queue: proposals,
+            read_only: log.read_only(),
+            leadership: node.leadership(),
+            shutdown: shutdown.clone(),
+        };
         shutdown.spawn(batcher.run());
-        shutdown.spawn(leadership::follow(Arc::downgrade(&node), raft.clone(), shutdown.clone()));
+        shutdown.spawn(leadership::follow(Arc::downgrade(&node), shutdown.clone()));
         shutdown.spawn(node.snapshots.clone().keep(log.clone(), settings.snapshot_threshold, shutdown.clone()));
         if pristine {
             if settings.bootstrap {
                 let members = BTreeMap::from([(id, Peer { address: settings.address })]);
                 raft.initialize(members).await.map_err(engine)?;
             }
-        } else if sole_voter(&raft, id) {
+        } else if alone {
             // Nobody else can lead: no need to wait for an election timeout.
             raft.trigger().elect(false).await.map_err(engine)?;
         }
@@ -174,7 +213,13 @@ impl RaftNode {
         Ok(node)
     }
 
-    /// Proposes a command; answers once it is durable and applied. Proposals that wait together share one flush.
+    /// Id of this member.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Proposes a command; answers once it is durable with a majority and applied here. Proposals that wait together share one flush.
+    /// A member that does not lead says who does.
     pub async fn propose(&self, command: Command) -> Result<Outcome, ClusterError> {
         if let Some(reason) = self.read_only() {
             return Err(ClusterError::ReadOnly(reason));
@@ -229,23 +274,35 @@ impl RaftNode {
 
     /// How long ago this node heard from the leader; zero on the leader itself and on a node that never heard from one.
     pub fn last_contact(&self) -> Duration {
-        // Followers come with the raft network, which stamps each message from the leader.
-        Duration::ZERO
+        if self.is_leader() { Duration::ZERO } else { self.contact.since_heard().unwrap_or(Duration::ZERO) }
     }
 
     /// Makes sure that this node still leads and that all writes acknowledged before the call are applied (read index).
     pub async fn confirm_leadership(&self) -> Result<(), ClusterError> {
         match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
             Ok(_) => Ok(()),
+            Err(openraft::error::RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                Err(forward::to_leader(&forward, self.id, &self.addresses))
+            }
             Err(openraft::error::RaftError::APIError(_)) => Err(ClusterError::NoLeader),
-            Err(openraft::error::RaftError::Fatal(openraft::error::Fatal::Stopped)) => Err(ClusterError::ShuttingDown),
-            Err(openraft::error::RaftError::Fatal(fatal)) => Err(ClusterError::Internal(fatal.to_string())),
+            Err(openraft::error::RaftError::Fatal(fatal)) => Err(forward::of_end(&fatal)),
         }
     }
 
-    /// Whether this node may answer from its state as the leader, without asking anybody: cheap, for every read.
+    /// Whether this node may answer from its state as the leader, without asking anybody: cheap, for every read. False as soon as
+    /// another could have been elected.
     pub fn has_lease(&self) -> bool {
-        self.ready.load(Ordering::Acquire)
+        self.ready.load(Ordering::Acquire) && self.contact.holds_lease()
+    }
+
+    /// Checksum (CRC-32) of the whole state in the form of a snapshot, and the index it belongs to: members at the same index have
+    /// the same. Reads all of the state; for tests and for operators in doubt.
+    pub fn state_checksum(&self) -> (Index, u32) {
+        let (index, state) = self.machine.position();
+        let mut sum = Crc(crc32fast::Hasher::new());
+        // A checksum does not refuse bytes.
+        drop(state.write_to(&mut sum));
+        (Index(index), sum.0.finalize())
     }
 
     /// Index of the last applied entry.
@@ -284,7 +341,7 @@ impl RaftNode {
 
     /// Takes a snapshot now and shortens the log; answers whether there was something to take.
     pub async fn snapshot(&self) -> Result<bool, ClusterError> {
-        match self.snapshots.take().await {
+        match self.snapshots.take(self.contact.is_alone()).await {
             Ok(taken) => Ok(taken.is_some()),
             Err(error) => Err(ClusterError::ReadOnly(error.to_string())),
         }
@@ -309,6 +366,20 @@ impl RaftNode {
     }
 }
 
+/// A checksum that is written to.
+struct Crc(crc32fast::Hasher);
+
+impl std::io::Write for Crc {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn engine(error: impl std::fmt::Display) -> RaftError {
     RaftError::Engine(error.to_string())
 }
@@ -319,6 +390,32 @@ fn open(settings: &RaftSettings) -> Result<(Option<DirectoryLock>, Arc<dyn Stora
     let lock = DirectoryLock::take(&directory)?;
     let storage = FjallStorage::open(&directory)?;
     Ok((Some(lock), Arc::new(storage)))
+}
+
+/// Loads the newest snapshot into the catalog, brings the log into line with it, and recovers by hand if that is asked for.
+async fn load(
+    settings: &RaftSettings,
+    id: u64,
+    log: &LogStore,
+    catalog: &Catalog,
+    files: Option<&SnapshotFiles>,
+) -> Result<Option<(SnapshotMeta, PathBuf)>, RaftError> {
+    let Some(files) = files else { return Ok(None) };
+    let (of_thread, purged) = (files.clone(), log.purged().map(|id| id.index()));
+    let newest = tokio::task::spawn_blocking(move || of_thread.newest(purged)).await.map_err(engine)??;
+    let loaded = newest.map(|(meta, state, path)| {
+        catalog.install(state);
+        (meta, path)
+    });
+    let last = loaded.as_ref().and_then(|(meta, _)| meta.last_log_id);
+    if let Some(last) = last {
+        log.settle_on(last).await.map_err(StorageError::from)?;
+    }
+    let peers = settings.data_dir.as_ref().map(|data_dir| Peers::read(data_dir, id)).transpose()?.flatten();
+    match peers {
+        Some(peers) => Ok(Some(peers.apply(log, catalog, files, last).await?)),
+        None => Ok(loaded),
+    }
 }
 
 /// The id under which this directory is a member. It is fixed at the first start: the log knows the member by it, whatever the node's
@@ -346,17 +443,14 @@ fn sole_voter(raft: &Raft<TypeConfig, Machine>, id: u64) -> bool {
     raft.voter_ids().eq([id])
 }
 
-/// Times of Consul at multiplier 1 (heartbeat and election 1 s), stretched; snapshots and purging are ours.
-fn config(settings: &RaftSettings) -> Result<Config, RaftError> {
-    let multiplier = u64::from(settings.raft_multiplier);
-    if !(1..=10).contains(&multiplier) {
-        return Err(RaftError::Settings(format!("raft_multiplier is {multiplier}, not between 1 and 10")));
-    }
+/// Times, limits and habits of the engine; snapshots and purging are ours.
+fn config(timing: &Timing) -> Result<Config, RaftError> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let config = Config {
         cluster_name: "lictor".to_owned(),
-        heartbeat_interval: 200 * multiplier,
-        election_timeout_min: 1_000 * multiplier,
-        election_timeout_max: 1_500 * multiplier,
+        heartbeat_interval: millis(timing.heartbeat),
+        election_timeout_min: millis(timing.election_min),
+        election_timeout_max: millis(timing.election_max),
         install_snapshot_timeout: 60_000,
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,

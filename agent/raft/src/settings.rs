@@ -1,9 +1,12 @@
 //! What a raft node is told at its start.
 
+use lictor_rpc::raft::RaftTransport;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Settings of one raft node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RaftSettings {
     /// The agent's data directory (`raft/` is made in it); `None`: all in memory, as `-dev`.
     pub data_dir: Option<PathBuf>,
@@ -13,10 +16,27 @@ pub struct RaftSettings {
     pub address: String,
     /// Found a cluster of this one member if the data directory holds none.
     pub bootstrap: bool,
-    /// Stretches heartbeat and election times; Consul's `raft_multiplier`, 1 to 10.
+    /// Stretches heartbeat and election times; Consul's `raft_multiplier`, 1 to 10. A leader that is gone is replaced after 0.42 to
+    /// 0.54 s with 1, 0.7 to 0.9 s with 5 (the default), 4.2 to 5.4 s with 10; all servers should have the same.
     pub raft_multiplier: u32,
     /// Take a snapshot after about so many commands.
     pub snapshot_threshold: u64,
+    /// The way to the other members; `None`: this one stays alone.
+    pub transport: Option<Arc<dyn RaftTransport>>,
+}
+
+impl fmt::Debug for RaftSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RaftSettings")
+            .field("data_dir", &self.data_dir)
+            .field("node_id", &self.node_id)
+            .field("address", &self.address)
+            .field("bootstrap", &self.bootstrap)
+            .field("raft_multiplier", &self.raft_multiplier)
+            .field("snapshot_threshold", &self.snapshot_threshold)
+            .field("transport", &self.transport.is_some())
+            .finish()
+    }
 }
 
 impl RaftSettings {
@@ -29,6 +49,7 @@ impl RaftSettings {
             bootstrap: true,
             raft_multiplier: 5,
             snapshot_threshold: 16_384,
+            transport: None,
         }
     }
 

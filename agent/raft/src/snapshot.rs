@@ -4,6 +4,10 @@
 //! own. It is written under another name, flushed and renamed, so that a name ending in `.snap` is whole unless the disk
 //! lies; two are kept, and the log reaches back to the older one.
 
+mod transfer;
+
+pub(crate) use transfer::Incoming;
+
 use crate::error::RaftError;
 use crate::events::SnapshotSkipped;
 use crate::types::{SnapshotMeta, term_of};
@@ -25,6 +29,8 @@ pub(crate) enum SnapshotSource {
     File(PathBuf),
     /// In memory.
     State(Arc<State>),
+    /// Just received: in a file, and read already.
+    Received(PathBuf, Arc<State>),
 }
 
 /// The directory of snapshot files.
@@ -35,6 +41,39 @@ pub(crate) struct SnapshotFiles {
 
 fn invalid(detail: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, detail.into())
+}
+
+/// Writes the form above.
+fn write_form(out: &mut impl Write, meta: &SnapshotMeta, state: &State) -> Result<(), io::Error> {
+    let head = rmp_serde::to_vec_named(meta).map_err(|e| invalid(e.to_string()))?;
+    out.write_all(&MAGIC)?;
+    out.write_all(&u32::try_from(head.len()).map_err(|_| invalid("membership too large"))?.to_le_bytes())?;
+    out.write_all(&crc32fast::hash(&head).to_le_bytes())?;
+    out.write_all(&head)?;
+    state.write_to(out)
+}
+
+/// Reads the form above, checking all of it.
+fn read_form(mut file: impl Read) -> Result<(SnapshotMeta, State), io::Error> {
+    let mut next = || {
+        let mut word = [0; 4];
+        file.read_exact(&mut word).map(|()| word)
+    };
+    if next()? != MAGIC {
+        return Err(invalid("not a snapshot"));
+    }
+    let (length, crc) = (u32::from_le_bytes(next()?), u32::from_le_bytes(next()?));
+    if length > META_BYTES_MAX {
+        return Err(invalid("not a snapshot"));
+    }
+    let mut head = vec![0; length as usize];
+    file.read_exact(&mut head)?;
+    if crc32fast::hash(&head) != crc {
+        return Err(invalid("the head's checksum is wrong"));
+    }
+    let meta = rmp_serde::from_slice(&head).map_err(|e| invalid(e.to_string()))?;
+    let state = Catalog::restore(file).map_err(|e| invalid(e.to_string()))?;
+    Ok((meta, state))
 }
 
 impl SnapshotFiles {
@@ -50,10 +89,15 @@ impl SnapshotFiles {
         Ok(Self { directory })
     }
 
+    /// Name of the file for a snapshot.
+    fn path_of(&self, meta: &SnapshotMeta) -> Result<PathBuf, io::Error> {
+        let id = meta.last_log_id.as_ref().ok_or_else(|| invalid("there is nothing to put in a snapshot"))?;
+        Ok(self.directory.join(format!("{:020}-{:020}.snap", id.index(), term_of(id))))
+    }
+
     /// Writes a snapshot; answers its file and size.
     pub(crate) fn save(&self, meta: &SnapshotMeta, state: &State) -> Result<(PathBuf, u64), io::Error> {
-        let id = meta.last_log_id.as_ref().ok_or_else(|| invalid("there is nothing to put in a snapshot"))?;
-        let path = self.directory.join(format!("{:020}-{:020}.snap", id.index(), term_of(id)));
+        let path = self.path_of(meta)?;
         let unfinished = path.with_extension("tmp");
         let written = self.write(&unfinished, meta, state).and_then(|bytes| {
             std::fs::rename(&unfinished, &path)?;
@@ -74,13 +118,8 @@ impl SnapshotFiles {
     }
 
     fn write(&self, path: &Path, meta: &SnapshotMeta, state: &State) -> Result<u64, io::Error> {
-        let head = rmp_serde::to_vec_named(meta).map_err(|e| invalid(e.to_string()))?;
         let mut file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
-        file.write_all(&MAGIC)?;
-        file.write_all(&u32::try_from(head.len()).map_err(|_| invalid("membership too large"))?.to_le_bytes())?;
-        file.write_all(&crc32fast::hash(&head).to_le_bytes())?;
-        file.write_all(&head)?;
-        state.write_to(&mut file)?;
+        write_form(&mut file, meta, state)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         Ok(file.metadata()?.len())
@@ -88,25 +127,7 @@ impl SnapshotFiles {
 
     /// Reads a snapshot, checking all of it.
     pub(crate) fn load(path: &Path) -> Result<(SnapshotMeta, State), io::Error> {
-        let mut file = BufReader::with_capacity(256 * 1024, File::open(path)?);
-        let mut word = [0; 4];
-        let mut next = |file: &mut BufReader<File>| file.read_exact(&mut word).map(|()| word);
-        if next(&mut file)? != MAGIC {
-            return Err(invalid("not a snapshot"));
-        }
-        let length = u32::from_le_bytes(next(&mut file)?);
-        let crc = u32::from_le_bytes(next(&mut file)?);
-        if length > META_BYTES_MAX {
-            return Err(invalid("not a snapshot"));
-        }
-        let mut head = vec![0; length as usize];
-        file.read_exact(&mut head)?;
-        if crc32fast::hash(&head) != crc {
-            return Err(invalid("the head's checksum is wrong"));
-        }
-        let meta = rmp_serde::from_slice(&head).map_err(|e| invalid(e.to_string()))?;
-        let state = Catalog::restore(file).map_err(|e| invalid(e.to_string()))?;
-        Ok((meta, state))
+        read_form(BufReader::with_capacity(256 * 1024, File::open(path)?))
     }
 
     fn list(&self) -> Result<Vec<PathBuf>, io::Error> {

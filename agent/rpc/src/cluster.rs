@@ -18,12 +18,14 @@ pub struct Content {
     pub json: OnceLock<Bytes>,
     /// The same packed by gzip, once a reader asked for that.
     pub gzip: OnceLock<Bytes>,
+    /// The form in which servers send it to each other, encoded for the first agent that asked.
+    pub packed: OnceLock<Bytes>,
 }
 
 impl Content {
     /// Wraps a reply.
     pub fn new(reply: Reply) -> Arc<Self> {
-        Arc::new(Self { reply, json: OnceLock::new(), gzip: OnceLock::new() })
+        Arc::new(Self { reply, json: OnceLock::new(), gzip: OnceLock::new(), packed: OnceLock::new() })
     }
 }
 
@@ -44,6 +46,8 @@ pub struct WriteOptions {
     pub datacenter: String,
     /// The caller's token.
     pub token: Token,
+    /// Another server of this datacenter passed it on: who cannot carry it out says so, and passes it on no further.
+    pub forwarded: bool,
 }
 
 /// The datacenter: `Server` on server agents, `Forwarder` on client agents, `FakeCluster` in tests.

@@ -20,6 +20,12 @@ pub enum ClusterError {
     /// There is no leader now. Nothing changed; retry.
     #[error("No cluster leader")]
     NoLeader,
+    /// Another server leads. Nothing changed; ask that one.
+    #[error("not the leader; the leader is {leader}")]
+    NotLeader {
+        /// `ip:port` of its server port.
+        leader: String,
+    },
     /// The leader was lost while the write was under way: it may or may not have taken place.
     #[error("leadership lost while committing log")]
     LeadershipLost,
@@ -29,6 +35,15 @@ pub enum ClusterError {
     /// The disk refuses writes (full, failed): reads go on, nothing changed.
     #[error("the raft log cannot be written: {0}")]
     ReadOnly(String),
+    /// This agent knows no server of its datacenter that is alive. Nothing changed; retry.
+    #[error("No known Consul servers")]
+    NoServers,
+    /// No server could be reached. Nothing changed; retry.
+    #[error("rpc error getting client: {0}")]
+    Unreachable(String),
+    /// The connection to the server broke off after the request was sent: a write may or may not have taken place.
+    #[error("rpc error making call: {0}")]
+    ConnectionLost(String),
     /// The agent is going away.
     #[error("shutting down")]
     ShuttingDown,

@@ -8,13 +8,14 @@ use crate::node::Node;
 use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration};
 use crate::service::{NodeService, ServiceNode};
 use crate::session::Session;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A read. A closed list: the compiler tells every place that must know a new one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A read. A closed list: the compiler tells every place that must know a new one. Servers send it to each other by the names of
+/// its variants and fields: those only change with the version of the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Query {
     /// Names of the known datacenters, nearest first.
     Datacenters,
@@ -122,6 +123,8 @@ pub struct QueryOptions {
     pub node_meta: BTreeMap<String, String>,
     /// A filter expression; empty: none.
     pub filter: String,
+    /// Another server of this datacenter passed it on: who cannot answer it says so, and passes it on no further.
+    pub forwarded: bool,
 }
 
 /// What is told beside every answer, as `X-Consul-*` headers.
@@ -191,7 +194,7 @@ fn node_service_list<S: serde::Serializer>(list: &Option<NodeServiceList>, seria
 }
 
 /// A node and its services by id.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NodeServices {
     /// The node.
@@ -201,18 +204,18 @@ pub struct NodeServices {
 }
 
 /// A node and its services as a list.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct NodeServiceList {
     /// The node.
     pub node: Arc<Node>,
     /// Its services; `null` in JSON when there are none.
-    #[serde(serialize_with = "null_when_empty")]
+    #[serde(serialize_with = "null_when_empty", deserialize_with = "crate::service::null_is_default")]
     pub services: Vec<Arc<NodeService>>,
 }
 
 /// An instance with its node and all checks that concern it: an element of `/v1/health/service/:service`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CheckServiceNode {
     /// The node.

@@ -97,7 +97,7 @@ pub struct NodeService {
 }
 
 /// A service instance joined with its node: an element of `/v1/catalog/service/:name`. Built on read, never stored.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ServiceNode {
     /// UUID of the node.
@@ -125,7 +125,7 @@ pub struct ServiceNode {
     /// See [`NodeService::address`].
     pub service_address: String,
     /// See [`NodeService::tagged_addresses`].
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub service_tagged_addresses: BTreeMap<String, AddressPort>,
     /// See [`NodeService::weights`].
     pub service_weights: Weights,
@@ -134,7 +134,7 @@ pub struct ServiceNode {
     /// See [`NodeService::port`].
     pub service_port: u16,
     /// See [`NodeService::ports`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_ports: Vec<NamedPort>,
     /// See [`NodeService::enable_tag_override`].
     pub service_enable_tag_override: bool,

@@ -1,6 +1,6 @@
 //! The newest entries, kept decoded: what is not flushed yet, and a bounded rest for replication and apply.
 
-use crate::types::Entry;
+use crate::types::{Entry, LogId};
 use openraft::entry::RaftEntry;
 use std::collections::VecDeque;
 
@@ -47,11 +47,17 @@ impl Tail {
         }
     }
 
-    /// The entries held of `from..to`.
-    pub(super) fn range(&self, from: u64, to: u64) -> Vec<Entry> {
+    /// The entries held of `from..to`, each with its size on disk.
+    pub(super) fn range(&self, from: u64, to: u64) -> Vec<(Entry, usize)> {
         let begin = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX).min(self.entries.len());
         let end = usize::try_from(to.saturating_sub(self.first)).unwrap_or(usize::MAX).clamp(begin, self.entries.len());
-        self.entries.range(begin..end).map(|(entry, _)| entry.clone()).collect()
+        self.entries.range(begin..end).cloned().collect()
+    }
+
+    /// Id of the entry at an index, if it is held.
+    pub(super) fn id_at(&self, index: u64) -> Option<LogId> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.entries.get(at).map(|(entry, _)| entry.log_id)
     }
 
     /// Drops entries behind an index.
@@ -91,8 +97,8 @@ mod tests {
         tail
     }
 
-    fn indexes(entries: Vec<Entry>) -> Vec<u64> {
-        entries.iter().map(|e| e.index()).collect()
+    fn indexes(entries: Vec<(Entry, usize)>) -> Vec<u64> {
+        entries.iter().map(|(e, _)| e.index()).collect()
     }
 
     #[test]

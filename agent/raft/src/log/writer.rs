@@ -71,13 +71,13 @@ fn ended() -> io::Error {
 }
 
 impl Writer {
-    /// Starts the thread, unless the store needs none.
-    pub(super) fn start(storage: Arc<dyn Storage>) -> Result<Self, StorageError> {
+    /// Starts the thread, unless the store needs none. `flushed_end`: one more than the last entry that is durable already.
+    pub(super) fn start(storage: Arc<dyn Storage>, flushed_end: u64) -> Result<Self, StorageError> {
         let instant = storage.is_instant();
         let state = Arc::new(State {
             storage,
             read_only: watch::Sender::new(None),
-            flushed_end: AtomicU64::new(0),
+            flushed_end: AtomicU64::new(flushed_end),
             flushes: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             pause: (Mutex::new(()), Condvar::new()),

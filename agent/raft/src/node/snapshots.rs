@@ -18,6 +18,9 @@ const PAUSE_IN_MEMORY: Duration = Duration::from_millis(100);
 const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const LOG_BYTES_MAX_IN_MEMORY: u64 = 4 * 1024 * 1024;
 
+/// Entries kept in memory for members that are behind.
+const KEPT_FOR_OTHERS: u64 = 2048;
+
 /// Takes snapshots, one at a time, and shortens the log behind them.
 #[derive(Clone)]
 pub(super) struct Snapshots {
@@ -53,7 +56,8 @@ impl Snapshots {
                 continue;
             }
             (commands, bytes) = (self.machine.commands(), log.bytes_appended());
-            match self.take().await {
+            let alone = self.raft.voter_ids().take(2).count() < 2;
+            match self.take(alone).await {
                 Ok(Some(written)) => size = written,
                 Ok(None) => {}
                 Err(error) => SnapshotFailed { error: error.to_string() }.emit(),
@@ -65,8 +69,8 @@ impl Snapshots {
         }
     }
 
-    /// Takes a snapshot now; answers its size, or `None` when there is nothing new.
-    pub(super) async fn take(&self) -> Result<Option<u64>, io::Error> {
+    /// Takes a snapshot now; answers its size, or `None` when there is nothing new. `alone`: no other member needs the log.
+    pub(super) async fn take(&self, alone: bool) -> Result<Option<u64>, io::Error> {
         let mut last = self.last.lock().await;
         let started = clock::now();
         let of_thread = self.machine.clone();
@@ -76,7 +80,13 @@ impl Snapshots {
         self.raft.trigger().snapshot().await.map_err(|e| io::Error::other(e.to_string()))?;
         SnapshotTaken { index, bytes, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
         let before = last.replace(index);
-        if let Some(upto) = if self.in_memory { Some(index) } else { before } {
+        let upto = match (self.in_memory, alone) {
+            (true, true) => Some(index),
+            // A member that is a little behind shall not need a whole snapshot.
+            (true, false) => index.checked_sub(KEPT_FOR_OTHERS),
+            (false, _) => before,
+        };
+        if let Some(upto) = upto {
             self.raft.trigger().purge_log(upto).await.map_err(|e| io::Error::other(e.to_string()))?;
         }
         Ok(Some(bytes))

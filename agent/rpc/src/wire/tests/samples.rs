@@ -1,0 +1,327 @@
+//! One of each of what crosses the wire, with the values that encodings like to get wrong. The matches without a catch-all see to it
+//! that a new variant gets its sample.
+
+use bytes::Bytes;
+use lictor_types::command::{Deregister, Register, SessionVerb};
+use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
+use lictor_types::service::{AddressPort, NamedPort, Weights};
+use lictor_types::session::{SessionBehavior, SessionServiceCheck};
+use lictor_types::txn::{TxnError, TxnKvVerb, TxnResult, TxnVerb};
+use lictor_types::{
+    Command, HealthCheck, HealthCheckDefinition, HealthStatus, Index, KvEntry, KvVerb, Node, NodeService, Outcome, Query, Reply,
+    ServiceNode, Session, TxnOp, TxnReply,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+fn covers(seen: impl Iterator<Item = usize>, variants: usize) {
+    let seen: std::collections::BTreeSet<_> = seen.collect();
+    assert_eq!(seen.len(), variants, "a variant has no sample");
+}
+
+pub(super) fn queries() -> Vec<Query> {
+    let all = vec![
+        Query::Datacenters,
+        Query::Nodes,
+        Query::Services,
+        Query::ServiceNodes { service: "web".into(), tags: vec!["a".into(), String::new()], connect: true },
+        Query::NodeServices("n1".into()),
+        Query::NodeServiceList("n1".into()),
+        Query::NodeChecks("n1".into()),
+        Query::ServiceChecks("web".into()),
+        Query::ChecksInState(None),
+        Query::ChecksInState(Some(HealthStatus::Warning)),
+        Query::HealthService { service: "web".into(), tags: vec![], worst: Some(HealthStatus::Passing), connect: false },
+        Query::HealthService { service: "web".into(), tags: vec![], worst: None, connect: false },
+        Query::KvGet("ä/\u{0}//".into()),
+        Query::KvList(String::new()),
+        Query::KvKeys { prefix: "a".into(), separator: "/".into() },
+        Query::SessionInfo("id".into()),
+        Query::Sessions,
+        Query::NodeSessions("n1".into()),
+        Query::Coordinates,
+        Query::NodeCoordinates("n1".into()),
+        Query::StatusLeader,
+        Query::StatusPeers,
+        Query::NodesByAddress("10.0.0.1".parse().unwrap()),
+        Query::NodesByAddress("fe80::1".parse().unwrap()),
+        Query::ServicesByAddress("::1".parse().unwrap()),
+    ];
+    let number = |query: &Query| match query {
+        Query::Datacenters => 0,
+        Query::Nodes => 1,
+        Query::Services => 2,
+        Query::ServiceNodes { .. } => 3,
+        Query::NodeServices(_) => 4,
+        Query::NodeServiceList(_) => 5,
+        Query::NodeChecks(_) => 6,
+        Query::ServiceChecks(_) => 7,
+        Query::ChecksInState(_) => 8,
+        Query::HealthService { .. } => 9,
+        Query::KvGet(_) => 10,
+        Query::KvList(_) => 11,
+        Query::KvKeys { .. } => 12,
+        Query::SessionInfo(_) => 13,
+        Query::Sessions => 14,
+        Query::NodeSessions(_) => 15,
+        Query::Coordinates => 16,
+        Query::NodeCoordinates(_) => 17,
+        Query::StatusLeader => 18,
+        Query::StatusPeers => 19,
+        Query::NodesByAddress(_) => 20,
+        Query::ServicesByAddress(_) => 21,
+    };
+    covers(all.iter().map(number), 22);
+    all
+}
+
+fn node() -> Node {
+    Node {
+        id: "11111111-2222-3333-4444-555555555555".into(),
+        node: "n1".into(),
+        address: "10.0.0.1".into(),
+        datacenter: "dc1".into(),
+        tagged_addresses: Some([("lan".to_owned(), "10.0.0.1".to_owned())].into()),
+        meta: Some([].into()),
+        create_index: Index(1),
+        modify_index: Index(u64::MAX),
+    }
+}
+
+fn service() -> NodeService {
+    NodeService {
+        kind: "connect-proxy".into(),
+        id: "web-1".into(),
+        service: "web".into(),
+        tags: vec!["a".into(), "b".into()],
+        address: "10.0.0.2".into(),
+        tagged_addresses: [("wan".to_owned(), AddressPort { address: "1.2.3.4".into(), port: 65_535 })].into(),
+        meta: [("k".to_owned(), "v".to_owned())].into(),
+        port: 80,
+        ports: vec![NamedPort { name: "http".into(), port: 80, default: true }, NamedPort::default()],
+        weights: Weights { passing: i64::MAX, warning: i64::MIN },
+        proxy: json!({"Config": {"big": u64::MAX, "small": i64::MIN, "part": 0.1, "whole": 1.0, "none": null, "list": [], "map": {}}}),
+        connect: json!({}),
+        create_index: Index(2),
+        ..NodeService::default()
+    }
+}
+
+fn check() -> HealthCheck {
+    HealthCheck {
+        node: "n1".into(),
+        check_id: "c".into(),
+        name: "check".into(),
+        status: HealthStatus::Warning,
+        output: "\u{0}\n\"".into(),
+        service_id: "web-1".into(),
+        service_tags: vec!["a".into()],
+        definition: HealthCheckDefinition(json!({"Interval": "10s", "Header": {"x": ["y"]}})),
+        modify_index: Index(3),
+        ..HealthCheck::default()
+    }
+}
+
+fn session() -> Session {
+    Session {
+        id: "11111111-2222-3333-4444-555555555555".into(),
+        node: "n1".into(),
+        lock_delay: u64::MAX,
+        behavior: SessionBehavior::Delete,
+        ttl: "10s".into(),
+        node_checks: vec!["serfHealth".into()],
+        service_checks: Some(vec![SessionServiceCheck { id: "c".into(), namespace: String::new() }]),
+        ..Session::default()
+    }
+}
+
+fn entry() -> KvEntry {
+    let value: Vec<u8> = (0..=255).collect();
+    KvEntry {
+        key: "a//b/".into(),
+        value: value.into(),
+        flags: u64::MAX,
+        session: "s".into(),
+        lock_index: 1 << 63,
+        create_index: Index(1),
+        modify_index: Index(2),
+    }
+}
+
+fn coordinate() -> NodeCoordinate {
+    let coord = Coordinate { vec: vec![0.1, -0.0, f64::MIN_POSITIVE, 1e300], error: 1.5, adjustment: -1e-9, height: 1e-5 };
+    NodeCoordinate { node: "n1".into(), segment: String::new(), coord }
+}
+
+fn service_node() -> ServiceNode {
+    ServiceNode {
+        id: "id".into(),
+        node: "n1".into(),
+        address: "10.0.0.1".into(),
+        datacenter: "dc1".into(),
+        tagged_addresses: None,
+        node_meta: Some([].into()),
+        service_kind: String::new(),
+        service_id: "web-1".into(),
+        service_name: "web".into(),
+        service_tags: vec![],
+        service_address: String::new(),
+        service_tagged_addresses: [].into(),
+        service_weights: Weights::default(),
+        service_meta: [].into(),
+        service_port: 80,
+        service_ports: vec![],
+        service_enable_tag_override: true,
+        service_proxy: serde_json::Value::Null,
+        service_connect: json!({"Native": true}),
+        create_index: Index(1),
+        modify_index: Index(2),
+    }
+}
+
+pub(super) fn replies() -> Vec<Reply> {
+    let (node, service, check) = (Arc::new(node()), Arc::new(service()), Arc::new(check()));
+    let full = ServiceNode {
+        tagged_addresses: Some([("lan".to_owned(), "x".to_owned())].into()),
+        service_tagged_addresses: service.tagged_addresses.clone(),
+        service_ports: service.ports.clone(),
+        service_meta: service.meta.clone(),
+        service_proxy: service.proxy.clone(),
+        ..service_node()
+    };
+    let all = vec![
+        Reply::Names(vec![]),
+        Reply::Names(vec!["a".into(), String::new()]),
+        Reply::Name("127.0.0.1:8300".into()),
+        Reply::Nodes(vec![node.clone(), Arc::new(Node::default())]),
+        Reply::Services([("web".into(), vec!["a".to_owned()]), ("db".into(), vec![])].into()),
+        Reply::ServiceNodes(vec![service_node(), full]),
+        Reply::NodeServices(None),
+        Reply::NodeServices(Some(NodeServices { node: node.clone(), services: [("web-1".to_owned(), service.clone())].into() })),
+        Reply::NodeServiceList(None),
+        Reply::NodeServiceList(Some(NodeServiceList { node: node.clone(), services: vec![] })),
+        Reply::NodeServiceList(Some(NodeServiceList { node: node.clone(), services: vec![service.clone()] })),
+        Reply::Checks(vec![check.clone(), Arc::new(HealthCheck::default())]),
+        Reply::HealthService(vec![CheckServiceNode { node: node.clone(), service: service.clone(), checks: vec![check] }]),
+        Reply::HealthService(vec![CheckServiceNode { node, service: Arc::default(), checks: vec![] }]),
+        Reply::Kv(vec![]),
+        Reply::Kv(vec![Arc::new(entry()), Arc::new(KvEntry::default())]),
+        Reply::Sessions(vec![Arc::new(session()), Arc::new(Session::default())]),
+        Reply::Sessions(vec![Arc::new(Session { service_checks: Some(vec![]), ..session() })]),
+        Reply::Coordinates(vec![Arc::new(coordinate()), Arc::new(NodeCoordinate::default())]),
+    ];
+    let number = |reply: &Reply| match reply {
+        Reply::Names(_) => 0,
+        Reply::Name(_) => 1,
+        Reply::Nodes(_) => 2,
+        Reply::Services(_) => 3,
+        Reply::ServiceNodes(_) => 4,
+        Reply::NodeServices(_) => 5,
+        Reply::NodeServiceList(_) => 6,
+        Reply::Checks(_) => 7,
+        Reply::HealthService(_) => 8,
+        Reply::Kv(_) => 9,
+        Reply::Sessions(_) => 10,
+        Reply::Coordinates(_) => 11,
+    };
+    covers(all.iter().map(number), 12);
+    all
+}
+
+pub(super) fn txn_ops() -> Vec<TxnOp> {
+    let kv = |verb| TxnOp::Kv { verb, entry: entry() };
+    let all = vec![
+        kv(TxnKvVerb::Set),
+        kv(TxnKvVerb::CheckNotExists),
+        kv(TxnKvVerb::Unknown("new-verb".into())),
+        TxnOp::Node { verb: TxnVerb::Cas, node: node() },
+        TxnOp::Service { verb: TxnVerb::DeleteCas, node: "n1".into(), service: service() },
+        TxnOp::Check { verb: TxnVerb::Unknown(String::new()), check: check() },
+        TxnOp::EndSession("id".into()),
+    ];
+    let number = |op: &TxnOp| match op {
+        TxnOp::Kv { .. } => 0,
+        TxnOp::Node { .. } => 1,
+        TxnOp::Service { .. } => 2,
+        TxnOp::Check { .. } => 3,
+        TxnOp::EndSession(_) => 4,
+    };
+    covers(all.iter().map(number), 5);
+    all
+}
+
+pub(super) fn txn_reply() -> TxnReply {
+    let results = vec![
+        TxnResult::Kv(Arc::new(entry())),
+        TxnResult::Node(Arc::new(node())),
+        TxnResult::Service(Arc::new(service())),
+        TxnResult::Check(Arc::new(check())),
+    ];
+    TxnReply { results, errors: vec![TxnError { op_index: usize::MAX, what: "failed".into() }] }
+}
+
+pub(super) fn commands() -> Vec<Command> {
+    let register = || Register {
+        node: node(),
+        service: Some(service()),
+        checks: vec![check()],
+        skip_node_update: true,
+        now_unix_ms: u64::MAX,
+    };
+    let kv = |verb| Command::Kv { verb, entry: entry(), now_unix_ms: 1 };
+    let all = vec![
+        Command::Register(Box::new(register())),
+        Command::Register(Box::default()),
+        Command::RegisterBatch(vec![register(), Register::default()]),
+        Command::Deregister(Deregister { node: "n".into(), service_id: "s".into(), check_id: "c".into(), now_unix_ms: 1 }),
+        kv(KvVerb::Set),
+        kv(KvVerb::Cas),
+        kv(KvVerb::Delete),
+        kv(KvVerb::DeleteCas),
+        kv(KvVerb::DeleteTree),
+        kv(KvVerb::Lock),
+        kv(KvVerb::Unlock),
+        Command::Kv { verb: KvVerb::Set, entry: KvEntry { value: Bytes::new(), ..entry() }, now_unix_ms: 0 },
+        Command::Session { verb: SessionVerb::Create, session: session(), now_unix_ms: 1 },
+        Command::Session { verb: SessionVerb::Destroy, session: Session::default(), now_unix_ms: 1 },
+        Command::Coordinates(vec![coordinate()]),
+        Command::ReapTombstones(Index(u64::MAX)),
+        Command::Batch(vec![kv(KvVerb::Set), Command::Batch(vec![])]),
+        Command::Txn { ops: txn_ops(), now_unix_ms: 1 },
+    ];
+    let number = |command: &Command| match command {
+        Command::Register(_) => 0,
+        Command::RegisterBatch(_) => 1,
+        Command::Deregister(_) => 2,
+        Command::Kv { .. } => 3,
+        Command::Session { .. } => 4,
+        Command::Coordinates(_) => 5,
+        Command::ReapTombstones(_) => 6,
+        Command::Batch(_) => 7,
+        Command::Txn { .. } => 8,
+    };
+    covers(all.iter().map(number), 9);
+    all
+}
+
+pub(super) fn outcomes() -> Vec<Outcome> {
+    let all = vec![
+        Outcome::Done,
+        Outcome::Decided(true),
+        Outcome::Decided(false),
+        Outcome::Refused("no".into()),
+        Outcome::Batch(vec![Outcome::Done, Outcome::Batch(vec![])]),
+        Outcome::Txn(txn_reply()),
+        Outcome::Txn(TxnReply::default()),
+    ];
+    let number = |outcome: &Outcome| match outcome {
+        Outcome::Done => 0,
+        Outcome::Decided(_) => 1,
+        Outcome::Refused(_) => 2,
+        Outcome::Batch(_) => 3,
+        Outcome::Txn(_) => 4,
+    };
+    covers(all.iter().map(number), 5);
+    all
+}
