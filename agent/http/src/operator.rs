@@ -7,7 +7,7 @@ use crate::params::parse_uint;
 use crate::respond::{self, Reply};
 use http::Method;
 use lictor_types::{
-    AutopilotConfig, Command, Index, KeyringRequest, KeyringVerb, Operation, Outcome, Query, Reply as Answered, duration,
+    AutopilotConfig, Command, Index, KeyringRequest, KeyringVerb, Operated, Operation, Outcome, Query, Reply as Answered, duration,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -124,7 +124,10 @@ pub(crate) async fn keyring(call: &mut Call<'_>) -> Result<Reply, HttpError> {
     }
     let key = if verb == KeyringVerb::List { String::new() } else { read_key(call).await? };
     let request = KeyringRequest { verb, key, local_only };
-    let replies = call.app.cluster.keyring(&request, &call.write_options()).await?;
+    let operation = Operation::Keyring(request);
+    let Operated::Keyring(replies) = call.app.cluster.operate(&operation, &call.write_options()).await? else {
+        return Err(HttpError::failed("internal error: not a keyring"));
+    };
     let faults: Vec<String> = replies.iter().flat_map(|reply| reply.faults()).collect();
     if !faults.is_empty() {
         let count = if faults.len() == 1 { "1 error".to_owned() } else { format!("{} errors", faults.len()) };

@@ -4,7 +4,7 @@ use crate::error::ClusterError;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lictor_types::{
-    Command, KeyringReply, KeyringRequest, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp,
+    Command, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp,
     TxnReply,
 };
 use std::sync::{Arc, OnceLock};
@@ -72,14 +72,9 @@ pub trait Cluster: Send + Sync + 'static {
         Err(ClusterError::Internal("transactions are not built yet".to_owned()))
     }
 
-    /// Does something to raft itself, at the leader. `Refused` when there is no such member, or raft does not agree.
-    async fn operate(&self, _operation: &Operation, _options: &WriteOptions) -> Result<(), ClusterError> {
-        Err(ClusterError::Internal("operations on raft are not built yet".to_owned()))
-    }
-
-    /// Does something with the keys of gossip encryption on every member: of the LAN pool, and unless `local_only` of the WAN
-    /// pool. One reply a pool, the WAN's first; what failed on a member is in its `messages`.
-    async fn keyring(&self, _request: &KeyringRequest, _options: &WriteOptions) -> Result<Vec<KeyringReply>, ClusterError> {
-        Err(ClusterError::Internal("the keyring is not built yet".to_owned()))
+    /// Does something to the cluster itself: at the leader what only the leader can do, else at any server. `Refused` when the
+    /// cluster's state does not allow it.
+    async fn operate(&self, _operation: &Operation, _options: &WriteOptions) -> Result<Operated, ClusterError> {
+        Err(ClusterError::Internal("operations on the cluster are not built here".to_owned()))
     }
 }

@@ -8,7 +8,7 @@ use crate::server_list::as_server;
 use crate::servers::Servers;
 use lictor_net::Shutdown;
 use lictor_telemetry::loops;
-use lictor_types::{Command, Member, MemberStatus, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
+use lictor_types::{Command, Member, MemberStatus, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -89,6 +89,11 @@ impl Datacenters {
     /// Renews a session in the datacenter that the options name.
     pub async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {
         self.route(&options.datacenter)?.renew_session(id, options, ClusterError::NoPathToDatacenter).await
+    }
+
+    /// Lets the datacenter that the options name do something to its cluster.
+    pub async fn operate(&self, operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
+        self.route(&options.datacenter)?.operate(operation, options, ClusterError::NoPathToDatacenter).await
     }
 
     /// Lets the datacenter that the options name answer a transaction that only reads.

@@ -7,7 +7,7 @@ use crate::pool::Pool;
 use crate::route::{Route, RouteSettings};
 use crate::servers::Servers;
 use async_trait::async_trait;
-use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
+use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
 use std::sync::Arc;
 
 /// The `Cluster` of client agents.
@@ -48,6 +48,10 @@ impl Cluster for Forwarder {
 
     async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {
         self.route.renew_session(id, options, ClusterError::NoServers).await
+    }
+
+    async fn operate(&self, operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
+        self.route.operate(operation, options, ClusterError::NoServers).await
     }
 
     async fn read_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use connection::Connection;
 use lictor_net::tls::TlsConnector;
 use lictor_net::{Shutdown, clock};
-use lictor_types::{Command, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
+use lictor_types::{Command, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
 use parking_lot::Mutex;
 use prost::Message;
 use slot::Slot;
@@ -213,6 +213,25 @@ impl Pool {
         settled(reply.version, reply.fault)?;
         let meta = reply.meta.unwrap_or_default().try_into().map_err(CallError::unreadable)?;
         Ok((meta, unpack("answer", &reply.reply_msgpack).map_err(CallError::unreadable)?))
+    }
+
+    /// Lets the server at `address` do something to the cluster itself.
+    pub async fn operate(
+        &self,
+        address: &str,
+        operation: &Operation,
+        options: &WriteOptions,
+        patience: Duration,
+    ) -> Result<Operated, CallError> {
+        let request = wire::OperateRequest {
+            version: VERSION,
+            operation_msgpack: fitting(pack(operation))?,
+            options: Some(options.into()),
+            patience_millis: millis(patience),
+        };
+        let reply: wire::OperateReply = self.ask(address, path::OPERATE, request, patience, true).await?;
+        settled(reply.version, reply.fault)?;
+        unpack("outcome", &reply.outcome_msgpack).map_err(CallError::unreadable)
     }
 
     /// Asks the server at `address` who it is and how it fares.

@@ -6,7 +6,7 @@ use crate::pool::{CallError, Pool};
 use crate::servers::Servers;
 use crate::wire::events::ServerFailed;
 use lictor_net::clock;
-use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
+use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,6 +155,18 @@ impl Route {
         // Renewing twice is renewing.
         self.ask(Kind::Read, none, |address| async move {
             self.pool.renew_session(&address, id, options, self.settings.patience).await
+        })
+        .await
+    }
+
+    pub(crate) async fn operate(
+        &self,
+        operation: &Operation,
+        options: &WriteOptions,
+        none: ClusterError,
+    ) -> Result<Operated, ClusterError> {
+        self.ask(Kind::Write, none, |address| async move {
+            self.pool.operate(&address, operation, options, self.settings.patience).await
         })
         .await
     }

@@ -20,6 +20,7 @@ pub(crate) mod path {
     pub(crate) const QUERY: &str = "/lictor.rpc.v1.Cluster/Query";
     pub(crate) const APPLY: &str = "/lictor.rpc.v1.Cluster/Apply";
     pub(crate) const RENEW_SESSION: &str = "/lictor.rpc.v1.Cluster/RenewSession";
+    pub(crate) const OPERATE: &str = "/lictor.rpc.v1.Cluster/Operate";
     pub(crate) const READ_TXN: &str = "/lictor.rpc.v1.Cluster/ReadTxn";
     pub(crate) const APPEND_ENTRIES: &str = "/lictor.rpc.v1.Raft/AppendEntries";
     pub(crate) const VOTE: &str = "/lictor.rpc.v1.Raft/Vote";

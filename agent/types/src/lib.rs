@@ -31,7 +31,7 @@ pub use kv::KvEntry;
 pub use member::{Member, MemberStatus};
 pub use node::Node;
 pub use operator::{
-    AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operation, RaftConfiguration, RaftServer,
+    AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operated, Operation, RaftConfiguration, RaftServer,
     ServerHealth,
 };
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};

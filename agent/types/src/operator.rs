@@ -2,6 +2,7 @@
 
 use crate::ids::Index;
 use crate::member::MemberStatus;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,7 +127,7 @@ pub struct AutopilotHealth {
     pub servers: Vec<ServerHealth>,
 }
 
-/// What an operator does to raft. Not replicated as such: the leader does it.
+/// What is done to the cluster itself rather than to the catalog. Not replicated as such: the leader does it, or any server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
     /// Takes a member out of raft by its `ip:port`.
@@ -135,6 +136,34 @@ pub enum Operation {
     RemovePeerById(String),
     /// Hands leadership to the member with this node id; empty: to the one that is furthest.
     TransferLeader(String),
+    /// Does something with the keys of gossip encryption on every member.
+    Keyring(KeyringRequest),
+    /// Sends a user event to the agents of the datacenter.
+    FireEvent {
+        /// Its name.
+        name: String,
+        /// All else of it, as the members know to read it.
+        payload: Bytes,
+    },
+}
+
+impl Operation {
+    /// Whether only the leader can do it.
+    pub fn needs_leader(&self) -> bool {
+        match self {
+            Self::RemovePeerByAddress(_) | Self::RemovePeerById(_) | Self::TransferLeader(_) => true,
+            Self::Keyring(_) | Self::FireEvent { .. } => false,
+        }
+    }
+}
+
+/// What an operation answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operated {
+    /// Done, nothing to tell.
+    Done,
+    /// To `Keyring`: one reply a pool, the WAN's first. What failed on a member is in its `messages`.
+    Keyring(Vec<KeyringReply>),
 }
 
 /// What is done with the keys of gossip encryption, on every member.

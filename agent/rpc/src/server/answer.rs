@@ -13,7 +13,7 @@ use crate::wire::{MESSAGE_BYTES_MAX, RAFT_BYTES_MAX, VERSION, check_version, pat
 use bytes::Bytes;
 use hyper::body::Incoming;
 use lictor_net::clock;
-use lictor_types::{Command, Query, QueryMeta, QueryOptions, TxnOp, TxnReply};
+use lictor_types::{Command, Operation, Query, QueryMeta, QueryOptions, TxnOp, TxnReply};
 use prost::Message;
 use std::future::Future;
 use std::sync::Arc;
@@ -52,6 +52,7 @@ impl Answerer {
             path::APPLY => unary(request, MESSAGE_BYTES_MAX, self, Self::apply).await,
             path::RENEW_SESSION => unary(request, MESSAGE_BYTES_MAX, self, Self::renew_session).await,
             path::READ_TXN => unary(request, MESSAGE_BYTES_MAX, self, Self::read_txn).await,
+            path::OPERATE => unary(request, MESSAGE_BYTES_MAX, self, Self::operate).await,
             path::PING => unary(request, MESSAGE_BYTES_MAX, self, Self::ping).await,
             path::INSTALL_SNAPSHOT => snapshot::take(request, self.services.raft.clone()).await,
             path => {
@@ -128,6 +129,20 @@ impl Answerer {
                 wire::ReadTxnReply { version: VERSION, fault: None, meta: Some((&meta).into()), reply_msgpack }
             }
             Err(error) => wire::ReadTxnReply { version: VERSION, fault: Some(error.into()), ..Default::default() },
+        })
+    }
+
+    async fn operate(self: Arc<Self>, message: wire::OperateRequest) -> Result<wire::OperateReply, Status> {
+        version(message.version)?;
+        let asked = async move {
+            let operation: Operation = unpack("operation", &message.operation_msgpack).map_err(ClusterError::BadRequest)?;
+            let options: WriteOptions = message.options.unwrap_or_default().into();
+            let outcome = within(message.patience_millis, self.services.cluster.operate(&operation, &options)).await?;
+            fitting(pack(&outcome))
+        };
+        Ok(match asked.await {
+            Ok(outcome_msgpack) => wire::OperateReply { version: VERSION, fault: None, outcome_msgpack },
+            Err(error) => wire::OperateReply { version: VERSION, fault: Some(error.into()), ..Default::default() },
         })
     }
 

@@ -181,6 +181,28 @@ pub(crate) struct ReadTxnReply {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct OperateRequest {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub(crate) operation_msgpack: Bytes,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) options: Option<WriteOptions>,
+    #[prost(uint64, tag = "4")]
+    pub(crate) patience_millis: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OperateReply {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) fault: Option<Fault>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) outcome_msgpack: Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct RaftRequest {
     #[prost(uint32, tag = "1")]
     pub(crate) version: u32,

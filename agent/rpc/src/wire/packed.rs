@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
-use lictor_types::{HealthCheck, KvEntry, Node, Reply, ServiceName, ServiceNode, Session};
+use lictor_types::{AutopilotConfig, AutopilotHealth, HealthCheck, KvEntry, Node, RaftConfiguration, Reply, ServiceName, ServiceNode, Session};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,4 +55,7 @@ enum Form {
     Kv(Vec<Arc<KvEntry>>),
     Sessions(Vec<Arc<Session>>),
     Coordinates(Vec<Arc<NodeCoordinate>>),
+    RaftConfiguration(RaftConfiguration),
+    AutopilotConfig(Option<Arc<AutopilotConfig>>),
+    AutopilotHealth(AutopilotHealth),
 }

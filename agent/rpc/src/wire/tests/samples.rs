@@ -47,6 +47,9 @@ pub(super) fn queries() -> Vec<Query> {
         Query::NodesByAddress("10.0.0.1".parse().unwrap()),
         Query::NodesByAddress("fe80::1".parse().unwrap()),
         Query::ServicesByAddress("::1".parse().unwrap()),
+        Query::RaftConfiguration,
+        Query::AutopilotConfig,
+        Query::AutopilotHealth,
     ];
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
@@ -71,8 +74,11 @@ pub(super) fn queries() -> Vec<Query> {
         Query::StatusPeers => 19,
         Query::NodesByAddress(_) => 20,
         Query::ServicesByAddress(_) => 21,
+        Query::RaftConfiguration => 22,
+        Query::AutopilotConfig => 23,
+        Query::AutopilotHealth => 24,
     };
-    covers(all.iter().map(number), 22);
+    covers(all.iter().map(number), 25);
     all
 }
 
@@ -180,6 +186,55 @@ fn service_node() -> ServiceNode {
     }
 }
 
+fn server_health() -> ServerHealth {
+    ServerHealth {
+        id: "11111111-2222-3333-4444-555555555555".into(),
+        name: "n1".into(),
+        address: "10.0.0.1:8300".into(),
+        serf_status: MemberStatus::Failed,
+        version: "1.0.0".into(),
+        leader: false,
+        last_contact: None,
+        last_term: 3,
+        last_index: u64::MAX,
+        healthy: false,
+        voter: true,
+        stable_since: 1_600_000_000_123,
+    }
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    let all = vec![
+        Operation::RemovePeerByAddress("10.0.0.1:8300".into()),
+        Operation::RemovePeerById("id".into()),
+        Operation::TransferLeader(String::new()),
+        Operation::Keyring(KeyringRequest { verb: KeyringVerb::Use, key: "k".into(), local_only: true }),
+        Operation::FireEvent { name: "deploy".into(), payload: Bytes::from_static(b"\0") },
+    ];
+    let number = |operation: &Operation| match operation {
+        Operation::RemovePeerByAddress(_) => 0,
+        Operation::RemovePeerById(_) => 1,
+        Operation::TransferLeader(_) => 2,
+        Operation::Keyring(_) => 3,
+        Operation::FireEvent { .. } => 4,
+    };
+    covers(all.iter().map(number), 5);
+    all
+}
+
+pub(super) fn operated() -> Vec<Operated> {
+    let reply = KeyringReply {
+        wan: true,
+        datacenter: "dc1".into(),
+        segment: String::new(),
+        messages: [("n1".to_owned(), "no".to_owned())].into(),
+        keys: [("k".to_owned(), 1)].into(),
+        primary_keys: [].into(),
+        num_nodes: 2,
+    };
+    vec![Operated::Done, Operated::Keyring(vec![KeyringReply::default(), reply])]
+}
+
 pub(super) fn replies() -> Vec<Reply> {
     let (node, service, check) = (Arc::new(node()), Arc::new(service()), Arc::new(check()));
     let full = ServiceNode {
@@ -210,6 +265,10 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::Sessions(vec![Arc::new(session()), Arc::new(Session::default())]),
         Reply::Sessions(vec![Arc::new(Session { service_checks: Some(vec![]), ..session() })]),
         Reply::Coordinates(vec![Arc::new(coordinate()), Arc::new(NodeCoordinate::default())]),
+        Reply::RaftConfiguration(RaftConfiguration { servers: vec![RaftServer::default()], index: Index(7) }),
+        Reply::AutopilotConfig(None),
+        Reply::AutopilotConfig(Some(Arc::new(AutopilotConfig { min_quorum: 3, ..AutopilotConfig::default() }))),
+        Reply::AutopilotHealth(AutopilotHealth { healthy: true, failure_tolerance: 1, servers: vec![server_health()] }),
     ];
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
@@ -224,8 +283,11 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::Kv(_) => 9,
         Reply::Sessions(_) => 10,
         Reply::Coordinates(_) => 11,
+        Reply::RaftConfiguration(_) => 12,
+        Reply::AutopilotConfig(_) => 13,
+        Reply::AutopilotHealth(_) => 14,
     };
-    covers(all.iter().map(number), 12);
+    covers(all.iter().map(number), 15);
     all
 }
 
@@ -289,6 +351,8 @@ pub(super) fn commands() -> Vec<Command> {
         Command::ReapTombstones(Index(u64::MAX)),
         Command::Batch(vec![kv(KvVerb::Set), Command::Batch(vec![])]),
         Command::Txn { ops: txn_ops(), now_unix_ms: 1 },
+        Command::Autopilot { config: AutopilotConfig::default(), cas: None },
+        Command::Autopilot { config: AutopilotConfig::default(), cas: Some(Index(0)) },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -300,8 +364,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::ReapTombstones(_) => 6,
         Command::Batch(_) => 7,
         Command::Txn { .. } => 8,
+        Command::Autopilot { .. } => 9,
     };
-    covers(all.iter().map(number), 9);
+    covers(all.iter().map(number), 10);
     all
 }
 
