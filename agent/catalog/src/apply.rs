@@ -5,10 +5,13 @@
 mod coordinate;
 mod deregister;
 mod kv;
+mod prepared_query;
 mod register;
 mod session;
 mod touch;
 mod txn;
+
+pub(crate) use prepared_query::looks_like_id;
 
 use crate::schema::{State, raise};
 use crate::watch::Changes;
@@ -48,6 +51,7 @@ impl Writer {
             Command::ReapTombstones(up_to) => self.reap_tombstones(*up_to),
             Command::Batch(all) => Outcome::Batch(all.iter().map(|command| self.run(command)).collect()),
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
+            Command::PreparedQuery { verb, query } => self.prepared_query(*verb, query),
         }
     }
 }

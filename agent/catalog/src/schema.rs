@@ -1,6 +1,6 @@
 //! One version of the whole state.
 
-use crate::tables::{Checks, Coordinates, Kv, Nodes, Services, Sessions};
+use crate::tables::{Checks, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::Index;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub struct State {
     pub(crate) kv: Kv,
     pub(crate) sessions: Sessions,
     pub(crate) coordinates: Coordinates,
+    pub(crate) prepared_queries: PreparedQueries,
 }
 
 impl State {
@@ -37,6 +38,7 @@ impl State {
             kv: Kv::default(),
             sessions: Sessions::default(),
             coordinates: Coordinates::default(),
+            prepared_queries: PreparedQueries::default(),
         }
     }
 
@@ -73,6 +75,8 @@ pub struct Counts {
     pub kv_entries: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Prepared queries.
+    pub prepared_queries: usize,
 }
 
 impl State {
@@ -85,6 +89,7 @@ impl State {
             checks: self.checks.len(),
             kv_entries: self.kv.len(),
             sessions: self.sessions.len(),
+            prepared_queries: self.prepared_queries.len(),
         }
     }
 }

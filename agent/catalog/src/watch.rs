@@ -56,6 +56,10 @@ pub(crate) enum WatchKey {
     Coordinates,
     /// The coordinate of a node.
     NodeCoordinate(Key),
+    /// Any prepared query.
+    PreparedQueries,
+    /// One prepared query.
+    PreparedQuery(Key),
 }
 
 /// What a write changed.

@@ -25,11 +25,13 @@ mod json;
 mod kv;
 mod params;
 mod path;
+mod prepared_query;
 mod respond;
 mod route;
 mod server;
 mod session;
 mod settings;
+mod shape;
 mod status;
 mod txn;
 

@@ -175,6 +175,9 @@ fn weight(reply: &Reply) -> usize {
         Reply::Kv(rows) => rows.iter().map(|row| 128 + row.key.len() + row.value.len() * 2).sum(),
         Reply::Sessions(rows) => rows.len() * 384,
         Reply::Coordinates(rows) => rows.len() * 256,
+        Reply::PreparedQueries(rows) => rows.len() * 1024,
+        // In random order: never the same twice.
+        Reply::PreparedExecution(_) => 0,
     }
 }
 

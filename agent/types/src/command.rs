@@ -5,6 +5,7 @@ use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceId};
 use crate::kv::KvEntry;
 use crate::node::Node;
+use crate::prepared_query::PreparedQuery;
 use crate::service::NodeService;
 use crate::session::Session;
 use crate::txn::{TxnOp, TxnReply};
@@ -50,6 +51,13 @@ pub enum Command {
         ops: Vec<TxnOp>,
         /// Time of the proposal, milliseconds since the Unix epoch, for lock-delay.
         now_unix_ms: u64,
+    },
+    /// Creates, changes or deletes a prepared query.
+    PreparedQuery {
+        /// What to do.
+        verb: PreparedQueryVerb,
+        /// The query; for `Delete` only the id counts.
+        query: Box<PreparedQuery>,
     },
 }
 
@@ -110,6 +118,17 @@ pub enum SessionVerb {
     Create,
     /// Ends, releasing or deleting what it held.
     Destroy,
+}
+
+/// Verbs of prepared queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreparedQueryVerb {
+    /// Creates.
+    Create,
+    /// Replaces the whole query of that id.
+    Update,
+    /// Deletes.
+    Delete,
 }
 
 /// What applying a command answered.

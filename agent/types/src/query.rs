@@ -5,9 +5,10 @@ use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
 use crate::kv::KvEntry;
 use crate::node::Node;
+use crate::prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 use crate::service::{NodeService, ServiceNode};
 use crate::session::Session;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +81,16 @@ pub enum Query {
     NodesByAddress(std::net::IpAddr),
     /// Instances whose own address (not their node's) is this IP address (for DNS PTR). Answered with `Reply::ServiceNodes`.
     ServicesByAddress(std::net::IpAddr),
+    /// All prepared queries.
+    PreparedQueries,
+    /// One prepared query by id (empty list when it doesn't exist). Answered with `Reply::PreparedQueries`.
+    PreparedQuery(String),
+    /// What would be executed for a name or id, its template filled in. Never waits. Answered with `Reply::PreparedQueries`.
+    PreparedExplain(String),
+    /// Executes a prepared query. Never waits.
+    PreparedExecute(Box<PreparedExecute>),
+    /// Executes a prepared query of another datacenter on this one's instances. Never waits.
+    PreparedFailover(Box<PreparedFailover>),
 }
 
 /// How fresh an answer must be.
@@ -158,6 +169,10 @@ pub enum Reply {
     Sessions(Vec<Arc<Session>>),
     /// To `Coordinates`, `NodeCoordinates`.
     Coordinates(Vec<Arc<NodeCoordinate>>),
+    /// To `PreparedQueries`, `PreparedQuery`, `PreparedExplain`.
+    PreparedQueries(Vec<Arc<PreparedQuery>>),
+    /// To `PreparedExecute`, `PreparedFailover`; `None` when there is no such query. Shaped by `http`.
+    PreparedExecution(Option<Box<PreparedExecution>>),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {
@@ -199,7 +214,7 @@ pub struct NodeServiceList {
 }
 
 /// An instance with its node and all checks that concern it: an element of `/v1/health/service/:service`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CheckServiceNode {
     /// The node.

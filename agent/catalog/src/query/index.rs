@@ -10,6 +10,7 @@ impl State {
         let (nodes, services, checks) = (self.nodes.index, self.services.index, self.checks.index);
         let index = match query {
             Query::Datacenters | Query::StatusLeader | Query::StatusPeers => return None,
+            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return None,
             Query::Nodes | Query::NodesByAddress(_) => nodes,
             Query::ServicesByAddress(_) => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,
@@ -38,6 +39,7 @@ impl State {
             Query::KvList(prefix) | Query::KvKeys { prefix, .. } => self.kv_prefix_index(prefix),
             Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => self.sessions.index,
             Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
+            Query::PreparedQueries | Query::PreparedQuery(_) => self.prepared_queries.index,
         };
         Some(index.max(Index(1)))
     }

@@ -13,6 +13,7 @@ fn folded(name: &str) -> Key {
 pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
     let mut keys = vec![match query {
         Query::Datacenters | Query::StatusLeader | Query::StatusPeers => return Vec::new(),
+        Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return Vec::new(),
         Query::Nodes | Query::NodesByAddress(_) => WatchKey::Nodes,
         Query::Services | Query::ServicesByAddress(_) => WatchKey::Services,
         Query::ServiceNodes { service, connect: false, .. } => WatchKey::Instances(folded(service)),
@@ -31,6 +32,8 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::NodeSessions(node) => WatchKey::NodeSessions(folded(node)),
         Query::Coordinates => WatchKey::Coordinates,
         Query::NodeCoordinates(node) => WatchKey::NodeCoordinate(folded(node)),
+        Query::PreparedQueries => WatchKey::PreparedQueries,
+        Query::PreparedQuery(id) => WatchKey::PreparedQuery(Key::uuid(id)),
     }];
     match query {
         // A node may be asked for by the beginning of its UUID; then any node may become the one.

@@ -2,7 +2,7 @@
 
 use crate::schema::State;
 use lictor_types::coordinate::NodeCoordinate;
-use lictor_types::{HealthCheck, Index, KvEntry, Node, NodeName, NodeService, Session};
+use lictor_types::{HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -17,6 +17,7 @@ pub(super) const TOMBSTONE: u8 = 7;
 pub(super) const LOCK_DELAY: u8 = 8;
 pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
+pub(super) const PREPARED_QUERY: u8 = 11;
 
 /// The first record: what is not a row.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -32,6 +33,7 @@ pub(super) struct Header {
     pub(super) tombstones: Index,
     pub(super) sessions: Index,
     pub(super) coordinates: Index,
+    pub(super) prepared_queries: Index,
 }
 
 impl Header {
@@ -47,6 +49,7 @@ impl Header {
             tombstones: state.kv.tombstones_index,
             sessions: state.sessions.index,
             coordinates: state.coordinates.index,
+            prepared_queries: state.prepared_queries.index,
         }
     }
 
@@ -60,6 +63,7 @@ impl Header {
         state.kv.tombstones_index = self.tombstones;
         state.sessions.index = self.sessions;
         state.coordinates.index = self.coordinates;
+        state.prepared_queries.index = self.prepared_queries;
     }
 }
 
@@ -93,4 +97,5 @@ pub(super) enum Row {
     LockDelay(String, u64),
     Session(Session),
     Coordinate(NodeCoordinate),
+    PreparedQuery(Box<PreparedQuery>),
 }

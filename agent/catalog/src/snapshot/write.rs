@@ -73,6 +73,9 @@ impl State {
         for row in self.coordinates.iter() {
             sink.record(record::COORDINATE, &**row)?;
         }
+        for query in self.prepared_queries.iter() {
+            sink.record(record::PREPARED_QUERY, &**query)?;
+        }
         let sum = sink.sum.finalize();
         sink.out.write_all(&[record::END])?;
         sink.out.write_all(&32_u32.to_le_bytes())?;
