@@ -1,7 +1,9 @@
 //! Who decides.
 
 use crate::permission::{Permission, Resource};
-use lictor_types::{Command, Query, Reply, Token, TxnResult};
+use lictor_types::prepared_query::HIDDEN_TOKEN;
+use lictor_types::{Command, PreparedQuery, Query, Reply, Token, TxnResult};
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A token does not allow what was asked. Caller's fault; nothing changed; do not retry with the same token.
@@ -95,7 +97,22 @@ impl Authorizer {
             Reply::Kv(rows) => drop_unless(rows, |row| self.allows(Permission::read(Resource::Key(&row.key)))),
             Reply::Sessions(rows) => drop_unless(rows, |row| self.allows(Permission::read(Resource::Session(&row.node)))),
             Reply::Coordinates(rows) => drop_unless(rows, |row| node(&row.node)),
+            // Who may see all tokens sees all queries; the others never see the token of one.
+            Reply::PreparedQueries(_) if self.allows(Permission::write(Resource::Acl)) => false,
+            Reply::PreparedQueries(rows) => {
+                let query = |name: &str| self.allows(Permission::read(Resource::PreparedQuery(name)));
+                rows.iter_mut().for_each(|row| self.hide_token(row));
+                drop_unless(rows, |row| row.rule_name().is_some_and(query))
+            }
             _ => false,
+        }
+    }
+
+    /// What a caller who knows the id of a prepared query may see of it: all but its token, unless he may see all tokens.
+    /// A query without a name is judged by nothing else.
+    pub fn hide_token(&self, query: &mut Arc<PreparedQuery>) {
+        if !query.token.is_anonymous() && !self.allows(Permission::write(Resource::Acl)) {
+            Arc::make_mut(query).token = Token::new(HIDDEN_TOKEN);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
-use lictor_types::{Command, Query, TxnKvVerb, TxnOp, TxnVerb};
+use lictor_types::{Command, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
 
 /// How something is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub enum Access {
 /// What is accessed. A name is that of the one thing meant; empty: the whole kind (rows are then filtered one by one).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resource<'a> {
+    /// Tokens and policies, and what is secret in other things.
+    Acl,
     /// The agent on a node: its own endpoints under `/v1/agent`.
     Agent(&'a str),
     /// A user event.
@@ -83,6 +85,12 @@ impl<'a> Permission<'a> {
             Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
             Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
             Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => Self::read(Resource::Operator),
+            // Who knows the id of a query without a name may see it; the others are judged one by one, as are the instances.
+            Query::PreparedQueries
+            | Query::PreparedQuery(_)
+            | Query::PreparedExplain(_)
+            | Query::PreparedExecute(_)
+            | Query::PreparedFailover(_) => Self::read(Resource::Public),
         }
     }
 
@@ -120,7 +128,13 @@ impl<'a> Permission<'a> {
             Command::ReapTombstones(_) | Command::Autopilot { .. } => needed.push(Self::write(Resource::Operator)),
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
             Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
+            Command::PreparedQuery { query, .. } => needed.extend(Self::of_prepared_query(query)),
         }
+    }
+
+    /// What a change to a prepared query needs, as it is and as it is to become. `None` for one that only its id leads to.
+    pub fn of_prepared_query(query: &'a PreparedQuery) -> Option<Self> {
+        query.rule_name().map(|name| Self::write(Resource::PreparedQuery(name)))
     }
 
     /// What an operation of a transaction needs. `None` for those that only answer rows: these are judged one by one.

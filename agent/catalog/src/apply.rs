@@ -6,10 +6,13 @@ mod autopilot;
 mod coordinate;
 mod deregister;
 mod kv;
+mod prepared_query;
 mod register;
 mod session;
 mod touch;
 mod txn;
+
+pub(crate) use prepared_query::looks_like_id;
 
 use crate::schema::{State, raise};
 use crate::watch::Changes;
@@ -50,6 +53,7 @@ impl Writer {
             Command::Batch(all) => Outcome::Batch(all.iter().map(|command| self.run(command)).collect()),
             Command::Autopilot { config, cas } => self.autopilot(config, *cas),
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
+            Command::PreparedQuery { verb, query } => self.prepared_query(*verb, query),
         }
     }
 }

@@ -2,8 +2,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 //! The state store: what raft has agreed on, in memory.
 //!
-//! Owns: the tables (nodes, services, checks, keys, sessions, coordinates), what each command does to them, the index of
-//! every answer, fine-grained watches, and the snapshot format.
+//! Owns: the tables (nodes, services, checks, keys, sessions, coordinates, prepared queries), what each command does to them,
+//! the templates of prepared queries, the index of every answer, fine-grained watches, and the snapshot format.
 //! Never: reads a clock, configuration or randomness; does IO of its own; awaits (but in [`WatchSet::changed`]); authorizes.
 //! Entry points: [`Catalog`] (one writer, many readers), [`State`] (an immutable version), [`WatchSet`].
 //!
@@ -18,6 +18,7 @@ mod query;
 mod schema;
 mod snapshot;
 mod tables;
+mod template;
 #[cfg(test)]
 mod testing;
 mod watch;

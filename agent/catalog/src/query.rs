@@ -8,6 +8,7 @@ mod health;
 mod index;
 mod keys;
 mod kv;
+mod prepared;
 
 pub(crate) use keys::watch_keys;
 
@@ -32,7 +33,8 @@ impl QueryScope {
 
 impl State {
     /// Answers a query, with its index (at least 1). `None` for queries about what is not in the catalog: `Datacenters`,
-    /// `StatusLeader`, `StatusPeers`, `RaftConfiguration`, `AutopilotHealth`.
+    /// `StatusLeader`, `StatusPeers`, `RaftConfiguration`, `AutopilotHealth`; and for those that take more than a look: `PreparedExplain`, `PreparedExecute`,
+    /// `PreparedFailover`.
     ///
     /// With a watch set, registers what the answer depends on. When a newer state was published meanwhile the set may fire
     /// at once, even if nothing that concerns it changed; [`Catalog::query`](crate::Catalog::query) never does that.
@@ -48,6 +50,7 @@ impl State {
                 return None;
             }
             Query::AutopilotConfig => Reply::AutopilotConfig(self.autopilot.clone()),
+            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return None,
             Query::Nodes => self.nodes_reply(scope),
             Query::NodesByAddress(address) => self.nodes_by_address(*address, scope),
             Query::ServicesByAddress(address) => self.services_by_address(*address, scope),
@@ -67,6 +70,8 @@ impl State {
             Query::NodeSessions(node) => Reply::Sessions(self.sessions.on_node(node).cloned().collect()),
             Query::Coordinates => Reply::Coordinates(self.coordinates.iter().cloned().collect()),
             Query::NodeCoordinates(node) => Reply::Coordinates(self.coordinates.get(node).cloned().into_iter().collect()),
+            Query::PreparedQueries => Reply::PreparedQueries(self.prepared_queries.iter().cloned().collect()),
+            Query::PreparedQuery(id) => Reply::PreparedQueries(self.prepared_query(id).cloned().into_iter().collect()),
         };
         Some((self.query_index(query, scope)?, reply))
     }

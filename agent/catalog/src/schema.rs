@@ -1,6 +1,6 @@
 //! One version of the whole state.
 
-use crate::tables::{Checks, Coordinates, Kv, Nodes, Services, Sessions};
+use crate::tables::{Checks, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::{AutopilotConfig, Index};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub struct State {
     pub(crate) sessions: Sessions,
     pub(crate) coordinates: Coordinates,
     pub(crate) autopilot: Option<Arc<AutopilotConfig>>,
+    pub(crate) prepared_queries: PreparedQueries,
 }
 
 impl State {
@@ -39,6 +40,7 @@ impl State {
             sessions: Sessions::default(),
             coordinates: Coordinates::default(),
             autopilot: None,
+            prepared_queries: PreparedQueries::default(),
         }
     }
 
@@ -75,6 +77,8 @@ pub struct Counts {
     pub kv_entries: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Prepared queries.
+    pub prepared_queries: usize,
 }
 
 impl State {
@@ -87,6 +91,7 @@ impl State {
             checks: self.checks.len(),
             kv_entries: self.kv.len(),
             sessions: self.sessions.len(),
+            prepared_queries: self.prepared_queries.len(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod checks;
 mod coordinates;
 mod kv;
 mod nodes;
+mod prepared_queries;
 mod services;
 mod sessions;
 
@@ -12,5 +13,6 @@ pub(crate) use checks::Checks;
 pub(crate) use coordinates::Coordinates;
 pub(crate) use kv::Kv;
 pub(crate) use nodes::Nodes;
+pub(crate) use prepared_queries::{PreparedQueries, PreparedRow};
 pub(crate) use services::{Placed, Services, connect_target};
 pub(crate) use sessions::{Sessions, checks_of};

@@ -1,7 +1,7 @@
 //! What the tests of this crate share.
 
 use crate::{Catalog, QueryScope};
-use lictor_types::{Command, Index, KvEntry, KvVerb, Outcome, Query, Register, Reply, Session, SessionVerb};
+use lictor_types::{Command, Index, KvEntry, KvVerb, Outcome, PreparedQueryVerb, Query, Register, Reply, Session, SessionVerb};
 use serde_json::{Value, json};
 
 /// A catalog, and the index of the last command.
@@ -49,6 +49,11 @@ impl Bench {
         let session: Session = serde_json::from_value(body).unwrap();
         let now_unix_ms = self.now_unix_ms;
         self.apply(&Command::Session { verb, session, now_unix_ms })
+    }
+
+    pub(crate) fn prepared(&mut self, verb: PreparedQueryVerb, body: Value) -> Outcome {
+        let query = serde_json::from_value(body).unwrap();
+        self.apply(&Command::PreparedQuery { verb, query })
     }
 
     pub(crate) fn ask(&self, query: &Query) -> (u64, Reply) {

@@ -58,6 +58,10 @@ pub(crate) enum WatchKey {
     NodeCoordinate(Key),
     /// The settings of autopilot.
     Autopilot,
+    /// Any prepared query.
+    PreparedQueries,
+    /// One prepared query.
+    PreparedQuery(Key),
 }
 
 /// What a write changed.

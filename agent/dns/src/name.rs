@@ -30,8 +30,14 @@ pub enum Lookup {
     Address(IpAddr),
     /// `<hex>.addr` with a number of digits that no address has: it exists, with nothing to tell.
     Nothing,
-    /// `<name>.query` (prepared queries) and `<service>.ingress` (ingress gateways): valid names of things that are not
-    /// built, so that none exists.
+    /// `<name>.query`.
+    PreparedQuery {
+        /// Name or id of the query; may hold dots.
+        query: String,
+        /// As written; empty: the own one.
+        datacenter: String,
+    },
+    /// `<service>.ingress` (ingress gateways): valid names of things that are not built, so that none exists.
     NotBuilt,
     /// No name of ours.
     Invalid,
@@ -58,7 +64,13 @@ pub fn parse(labels: &[&str], srv: bool) -> Lookup {
                     _ => Lookup::Invalid,
                 };
             }
-            "query" | "ingress" => {
+            "query" => {
+                return match datacenter(right) {
+                    Some(datacenter) if !left.is_empty() => Lookup::PreparedQuery { query: left.join("."), datacenter },
+                    _ => Lookup::Invalid,
+                };
+            }
+            "ingress" => {
                 return if left.is_empty() || datacenter(right).is_none() { Lookup::Invalid } else { Lookup::NotBuilt };
             }
             "addr" => {
@@ -177,6 +189,7 @@ mod tests {
             connect: false,
             datacenter: String::new(),
         };
+        let query = |query: &str, dc: &str| Lookup::PreparedQuery { query: query.to_owned(), datacenter: dc.to_owned() };
         let connect = |service: &str, dc: &str| named_service(service, String::new(), true, dc.to_owned());
         for (name, want) in [
             ("", Lookup::Invalid),
@@ -206,9 +219,13 @@ mod tests {
             ("web.connect", connect("web", "")),
             ("x.web.connect.dc1", connect("web", "dc1")),
             ("connect", Lookup::Invalid),
-            ("q.query", Lookup::NotBuilt),
-            ("q.query.dc9", Lookup::NotBuilt),
+            ("q.query", query("q", "")),
+            ("q.query.dc9", query("q", "dc9")),
+            ("a.b.c.query", query("a.b.c", "")),
+            ("_q._tcp.query", query("_q._tcp", "")),
+            ("q.query.a.b", Lookup::Invalid),
             ("query", Lookup::Invalid),
+            ("query.dc1", Lookup::Invalid),
             ("web.ingress", Lookup::NotBuilt),
             ("7f000001.addr", addr("127.0.0.1")),
             ("0A140001.addr".to_lowercase().leak(), addr("10.20.0.1")),
@@ -230,6 +247,7 @@ mod tests {
             ("_web", svc("_web", "", "")),
             ("_web._tcp.service", svc("web", "", "")),
             ("_web._tcp.node", node("_web._tcp", "")),
+            ("_q._tcp.query", query("_q._tcp", "")),
         ] {
             check(name, true, want);
         }

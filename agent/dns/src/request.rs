@@ -3,6 +3,7 @@
 use crate::wire::{Rcode, WireName};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_server::server::Request as Message;
+use std::net::IpAddr;
 
 const HEADER_LEN: usize = 12;
 
@@ -55,6 +56,12 @@ impl<'a> Request<'a> {
         Ok(Self { message, name, qtype: u16::from(question.query_type()), edns })
     }
 
+    /// Who wants to know: the client that a resolver speaks for, else who sent the request.
+    pub(crate) fn client(&self) -> IpAddr {
+        let subnet = self.edns.and_then(|edns| edns.subnet);
+        subnet.map_or_else(|| self.message.src().ip(), |subnet| subnet.addr())
+    }
+
     /// Its bytes as they came, for recursors.
     pub(crate) fn raw(&self) -> &[u8] {
         self.message.as_slice()
@@ -85,9 +92,10 @@ mod tests {
         assert_eq!((request.name.to_string().as_str(), request.qtype), ("W.service.consul.", 1));
         let edns = request.edns.unwrap();
         assert_eq!(edns.payload, 1232);
-        assert_eq!(edns.subnet.unwrap().addr().to_string(), "10.1.2.0");
+        assert_eq!(request.client().to_string(), "10.1.2.0");
         let flags = metadata(&request, true, false, false, Rcode::NoError);
         assert_eq!((flags.id, flags.recursion_desired, flags.checking_disabled), (0x1234, true, true));
+        assert_eq!(Request::of(&message(0x0100, [1, 0, 0, 0], TAIL)).unwrap().client().to_string(), "127.0.0.1");
         // A notification is answered, without the flags of the request.
         let read = message(0x2110, [1, 0, 0, 0], TAIL);
         let flags = metadata(&Request::of(&read).unwrap(), true, false, false, Rcode::NoError);

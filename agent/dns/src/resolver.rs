@@ -1,6 +1,7 @@
 //! One question → one response, without a socket: where it belongs, what the cluster says, what is answered.
 
 mod node;
+mod query;
 mod zone;
 
 use crate::answer::prepare::{Ask, Prepared, prepare};
@@ -25,6 +26,7 @@ use lictor_rpc::{Answer, Cluster, ClusterError};
 use lictor_telemetry::Emit;
 use lictor_types::{Consistency, HealthStatus, Query, QueryOptions, Reply};
 use node::node_response;
+use query::Named;
 use std::borrow::Cow;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -135,6 +137,7 @@ impl State {
             domain: self.zone.text.clone(),
             only_passing: self.settings.only_passing,
             metas: self.settings.node_meta_txt,
+            chosen: false,
         };
         Some(Plan { query, options, ask })
     }
@@ -258,6 +261,17 @@ impl Resolver {
                     let records = self.node(state, &node, &datacenter, qtype, HOPS_MAX, dice).await;
                     node_response(state, request, space, records)
                 }
+                Lookup::PreparedQuery { query, datacenter } => {
+                    let client = Some(request.client());
+                    let named = Named { query: &query, datacenter: &datacenter, client };
+                    match self.execute(state, &request.name, qtype, named).await {
+                        Ok(Some((prepared, ask))) => {
+                            return self.instances(state, request, transport, dice, &prepared, &ask).await;
+                        }
+                        Ok(None) => state.nothing(Rcode::NxDomain),
+                        Err(error) => state.failed(&request.name, &error),
+                    }
+                }
                 lookup @ Lookup::Service { .. } => match state.plan(&request.name, qtype, lookup) {
                     Some(plan) => return self.service(state, request, transport, dice, key, Arc::new(plan), None).await,
                     None => state.nothing(Rcode::NxDomain),
@@ -282,12 +296,24 @@ impl Resolver {
             Ok(prepared) => prepared,
             Err(error) => return state.failed(&request.name, &error).reply(request, bytes(request, transport)),
         };
+        self.instances(state, request, transport, dice, &prepared, &plan.ask).await
+    }
+
+    /// The answer with what was prepared of the instances.
+    async fn instances(
+        &self,
+        state: &State,
+        request: &Request<'_>,
+        transport: Transport,
+        dice: u64,
+        prepared: &Prepared,
+        ask: &Ask,
+    ) -> Outgoing {
         if !prepared.exists {
             return state.nothing(Rcode::NxDomain).reply(request, bytes(request, transport));
         }
         let space = space(request, transport, &state.settings);
-        let fitted =
-            self.compose(state, &prepared, &plan.ask, request.name.len(), space, request.edns.is_some(), HOPS_MAX, dice).await;
+        let fitted = self.compose(state, prepared, ask, request.name.len(), space, request.edns.is_some(), HOPS_MAX, dice).await;
         let response = if fitted.records == 0 {
             state.nothing(Rcode::NoError)
         } else {
@@ -336,7 +362,7 @@ impl Resolver {
     ) -> Fitted<'p> {
         let kept = if edns { usize::MAX } else { HOST_RECORDS_MAX };
         if prepared.groups.is_empty() {
-            let chosen = draw(prepared.hosts.len(), 1, dice).first().and_then(|at| prepared.hosts.get(*at));
+            let chosen = order(ask, prepared.hosts.len(), 1, dice).first().and_then(|at| prepared.hosts.get(*at));
             let Some(mut group) = chosen.cloned() else { return Fitted::default() };
             if let Some(host) = &group.external {
                 let found = self.resolve(state, host, hops, dice).await;
@@ -348,7 +374,7 @@ impl Resolver {
         let srv = ask.qtype == rtype::SRV;
         let limit = if srv || state.settings.a_record_limit == 0 { usize::MAX } else { state.settings.a_record_limit };
         let total = prepared.groups.len().min(limit);
-        let order = draw(prepared.groups.len(), space.worth(total), dice);
+        let order = order(ask, prepared.groups.len(), space.worth(total), dice);
         let mut groups: Vec<Cow<'p, Group>> = order.into_iter().map(|at| Cow::Borrowed(&prepared.groups[at])).collect();
         let hosts = groups.iter_mut().filter(|group| group.external.is_some());
         for group in hosts.take(HOSTS_MAX) {
@@ -402,15 +428,18 @@ impl Resolver {
                     let records = self.node(state, &node, &datacenter, rtype::ANY, hops - 1, dice).await;
                     records.ok().flatten().map(|r| r.answers).unwrap_or_default()
                 }
+                Lookup::PreparedQuery { query, datacenter } => {
+                    let named = Named { query: &query, datacenter: &datacenter, client: None };
+                    let found = self.execute(state, host, rtype::ANY, named).await;
+                    let Ok(Some((prepared, ask))) = found else { return Vec::new() };
+                    self.records(state, host, &prepared, &ask, hops - 1, dice).await
+                }
                 lookup => match state.plan(host, rtype::ANY, lookup) {
                     None => Vec::new(),
                     Some(plan) => {
                         let plan = Arc::new(plan);
                         let Ok(prepared) = self.prepared(state, None, plan.clone(), None).await else { return Vec::new() };
-                        let space = Space::udp(None, &state.settings);
-                        let fitted = self.compose(state, &prepared, &plan.ask, host.len(), space, false, hops - 1, dice).await;
-                        let records = fitted.groups.iter().flat_map(|g| g.answers.iter().cloned());
-                        records.take(fitted.records).collect()
+                        self.records(state, host, &prepared, &plan.ask, hops - 1, dice).await
                     }
                 },
             };
@@ -420,6 +449,14 @@ impl Resolver {
             };
             found.into_iter().map(named).collect()
         })
+    }
+
+    /// The answers that a host name of ours stands for.
+    async fn records(&self, state: &State, host: &WireName, prepared: &Prepared, ask: &Ask, hops: u8, dice: u64) -> Vec<Record> {
+        let space = Space::udp(None, &state.settings);
+        let fitted = self.compose(state, prepared, ask, host.len(), space, false, hops, dice).await;
+        let records = fitted.groups.iter().flat_map(|g| g.answers.iter().cloned());
+        records.take(fitted.records).collect()
     }
 
     async fn ask(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
@@ -440,6 +477,11 @@ fn space(request: &Request<'_>, transport: Transport, settings: &DnsSettings) ->
         Transport::Tcp => Space::tcp(),
         Transport::Udp => Space::udp(request.edns, settings),
     }
+}
+
+/// Which of the answers, in order: as chosen, or any.
+fn order(ask: &Ask, total: usize, count: usize, dice: u64) -> Vec<usize> {
+    if ask.chosen { (0..total.min(count)).collect() } else { draw(total, count, dice) }
 }
 
 /// How long the message may be.

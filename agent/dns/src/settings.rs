@@ -17,6 +17,8 @@ pub struct DnsSettings {
     pub alt_domain: String,
     /// The agent's own datacenter.
     pub datacenter: String,
+    /// The agent's node: what `_agent` means in prepared queries.
+    pub node_name: String,
     /// Token shown to the cluster.
     pub token: Token,
     /// Whether any server may answer, rather than the leader alone.
@@ -58,6 +60,7 @@ impl Default for DnsSettings {
             domain: "consul.".to_owned(),
             alt_domain: String::new(),
             datacenter: "dc1".to_owned(),
+            node_name: String::new(),
             token: Token::default(),
             allow_stale: true,
             max_stale: Duration::from_secs(87_600 * 3_600),
@@ -96,7 +99,7 @@ impl DnsSettings {
 }
 
 /// Whole seconds, as a TTL (RFC 2181: at most 2^31 - 1).
-fn secs(ttl: Duration) -> u32 {
+pub(crate) fn secs(ttl: Duration) -> u32 {
     u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX).min(i32::MAX as u32)
 }
 

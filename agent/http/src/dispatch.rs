@@ -7,7 +7,7 @@ use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
-use crate::{agent, body, catalog, coordinate, event, health, internal, kv, operator, path, session, status, txn};
+use crate::{agent, body, catalog, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status, txn};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -46,6 +46,8 @@ pub(crate) struct Call<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) params: Params,
     pub(crate) style: Style,
+    /// Address of the client, unless it came over a unix socket.
+    pub(crate) peer: Option<IpAddr>,
     /// What follows the route's pattern, decoded.
     pub(crate) tail: String,
     body: &'a mut Incoming,
@@ -162,7 +164,11 @@ async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming, res
     }
     let params = Params::parse(query);
     let style = Style::of(&params, &parts.headers, app.settings.pretty);
-    let mut call = Call { app, parts, params, style, tail, body };
+    let peer = match peer {
+        Peer::Tcp(address) => Some(address),
+        Peer::Unix => None,
+    };
+    let mut call = Call { app, parts, params, style, peer, tail, body };
     handle(&mut call, route).await.unwrap_or_else(|error| respond::failure(&error))
 }
 
@@ -211,6 +217,13 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::CoordinateNodes => coordinate::nodes(call).await,
         Route::CoordinateNode => coordinate::node(call).await,
         Route::CoordinateUpdate => coordinate::update(call).await,
+        Route::PreparedQueries if call.parts.method == Method::POST => prepared_query::create(call).await,
+        Route::PreparedQueries => prepared_query::list(call).await,
+        Route::PreparedQuery if call.parts.method == Method::PUT => prepared_query::update(call).await,
+        Route::PreparedQuery if call.parts.method == Method::DELETE => prepared_query::delete(call).await,
+        Route::PreparedQuery => prepared_query::get(call).await,
+        Route::PreparedExecute => prepared_query::execute(call).await,
+        Route::PreparedExplain => prepared_query::explain(call).await,
         Route::SessionCreate => session::create(call).await,
         Route::SessionDestroy => session::destroy(call).await,
         Route::SessionRenew => session::renew(call).await,

@@ -26,11 +26,13 @@ mod kv;
 mod operator;
 mod params;
 mod path;
+mod prepared_query;
 mod respond;
 mod route;
 mod server;
 mod session;
 mod settings;
+mod shape;
 mod status;
 mod txn;
 

@@ -153,12 +153,16 @@ pub(crate) fn set_meta(headers: &mut HeaderMap, meta: &QueryMeta) {
     set_index(headers, index);
     set_age(headers, meta);
     if let Some(effective) = meta.effective {
-        let word = match effective {
-            Consistency::Default => "leader",
-            Consistency::Consistent => "consistent",
-            Consistency::Stale => "stale",
-        };
-        headers.insert(EFFECTIVE, HeaderValue::from_static(word));
+        headers.insert(EFFECTIVE, HeaderValue::from_static(consistency_word(effective)));
+    }
+}
+
+/// Consul's word for a consistency.
+pub(crate) fn consistency_word(consistency: Consistency) -> &'static str {
+    match consistency {
+        Consistency::Default => "leader",
+        Consistency::Consistent => "consistent",
+        Consistency::Stale => "stale",
     }
 }
 

@@ -60,6 +60,12 @@ pub(crate) enum Route {
     HealthService,
     HealthConnect,
     Kv,
+    PreparedQueries,
+    PreparedQuery,
+    /// `/v1/query/<id or name>/execute`
+    PreparedExecute,
+    /// `/v1/query/<id or name>/explain`
+    PreparedExplain,
     SessionCreate,
     SessionDestroy,
     SessionRenew,
@@ -123,7 +129,6 @@ const ACL: Route = Route::AclDisabled;
 const CONNECT: Route = Route::NotBuilt("the service mesh");
 const INTENTIONS: Route = Route::NotBuilt("intentions");
 const CONFIG_ENTRIES: Route = Route::NotBuilt("config entries");
-const QUERIES: Route = Route::NotBuilt("prepared queries");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
 #[rustfmt::skip]
@@ -229,8 +234,8 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/operator/keyring", &["GET", "POST", "PUT", "DELETE"], Route::Keyring),
     ("/v1/operator/autopilot/configuration", GET_PUT, Route::AutopilotConfiguration),
     ("/v1/operator/autopilot/health", GET, Route::AutopilotHealth),
-    ("/v1/query", GET_POST, QUERIES),
-    ("/v1/query/", GET_PUT_DELETE, QUERIES),
+    ("/v1/query", GET_POST, Route::PreparedQueries),
+    ("/v1/query/", GET_PUT_DELETE, Route::PreparedQuery),
     ("/v1/session/create", PUT, Route::SessionCreate),
     ("/v1/session/destroy/", PUT, Route::SessionDestroy),
     ("/v1/session/renew/", PUT, Route::SessionRenew),
@@ -314,11 +319,27 @@ fn find(path: &str) -> Option<(&'static Row, &str)> {
     let mut end = path.len();
     while let Some(slash) = path.get(..end)?.rfind('/') {
         if let Some(row) = ROWS.get(path.get(..=slash)?) {
-            return Some((row, path.get(slash + 1..)?));
+            let tail = path.get(slash + 1..)?;
+            return Some(if row.route == Route::PreparedQuery { prepared_query(row, tail) } else { (row, tail) });
         }
         end = slash;
     }
     history(path)
+}
+
+/// What is below a prepared query. `execute` alone is the name of one as well as the word, as in Consul.
+fn prepared_query<'a>(row: &'static Row, tail: &'a str) -> (&'static Row, &'a str) {
+    static EXECUTE: Row = Row { route: Route::PreparedExecute, methods: GET };
+    static EXPLAIN: Row = Row { route: Route::PreparedExplain, methods: GET };
+    for (row, word) in [(&EXECUTE, "execute"), (&EXPLAIN, "explain")] {
+        if tail == word {
+            return (row, tail);
+        }
+        if let Some(name) = tail.strip_suffix(word).and_then(|name| name.strip_suffix('/')) {
+            return (row, name);
+        }
+    }
+    (row, tail)
 }
 
 /// `/v1/agent/check/<id>/history`; the id may hold slashes. The verbs of the API went first.
@@ -373,7 +394,16 @@ mod tests {
             ("GET", "/v1/agent/check/pass/history", Resolution::MethodNotAllowed(PUT)),
             ("GET", "/v1/acl/token/self", found(ACL, "")),
             ("GET", "/v1/acl/token/x", found(ACL, "x")),
-            ("GET", "/v1/query/x/execute", found(QUERIES, "x/execute")),
+            ("GET", "/v1/query/x/execute", found(Route::PreparedExecute, "x")),
+            ("GET", "/v1/query/a/b/explain", found(Route::PreparedExplain, "a/b")),
+            ("GET", "/v1/query/x/execute/execute", found(Route::PreparedExecute, "x/execute")),
+            ("GET", "/v1/query//execute", redirect("/v1/query/execute")),
+            ("GET", "/v1/query/execute", found(Route::PreparedExecute, "execute")),
+            ("PUT", "/v1/query/x/execute", Resolution::MethodNotAllowed(GET)),
+            ("OPTIONS", "/v1/query/x/execute", Resolution::Options(GET)),
+            ("PUT", "/v1/query/x", found(Route::PreparedQuery, "x")),
+            ("GET", "/v1/query/", found(Route::PreparedQuery, "")),
+            ("POST", "/v1/query", found(Route::PreparedQueries, "")),
             ("GET", "/v1/connect/intentions", found(INTENTIONS, "")),
             ("GET", "/v1/config/service-defaults", found(CONFIG_ENTRIES, "service-defaults")),
             ("GET", "/v2/kv/a", Resolution::NotFound),

@@ -5,11 +5,11 @@ use crate::dispatch::Call;
 use crate::error::HttpError;
 use crate::kv::Entry;
 use crate::respond::{self, Reply};
+use crate::shape;
 use http::StatusCode;
 use lictor_net::clock;
-use lictor_types::{Command, HealthCheck, NodeService, Outcome, QueryMeta, TxnError, TxnOp, TxnReply, TxnResult};
+use lictor_types::{Command, Outcome, QueryMeta, TxnError, TxnOp, TxnReply, TxnResult};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
-use serde_json::Value;
 
 /// Operations one transaction may have.
 const OPS_MAX: usize = 64;
@@ -101,35 +101,17 @@ impl Serialize for One<'_> {
         match self.0 {
             TxnResult::Kv(row) => one.serialize_entry("KV", &Entry(row))?,
             TxnResult::Node(row) => one.serialize_entry("Node", row)?,
-            TxnResult::Service(row) => one.serialize_entry("Service", &service(row))?,
-            TxnResult::Check(row) => one.serialize_entry("Check", &check(row))?,
+            TxnResult::Service(row) => one.serialize_entry("Service", &shape::service(row))?,
+            TxnResult::Check(row) => one.serialize_entry("Check", &shape::check(row))?,
         }
         one.end()
     }
 }
 
-/// Rows are shown as they are stored: no tags are `null`, which the catalog's endpoints show as an empty list.
-fn service(row: &NodeService) -> Option<Value> {
-    without_empty(serde_json::to_value(row).ok()?, "Tags")
-}
-
-fn check(row: &HealthCheck) -> Option<Value> {
-    without_empty(serde_json::to_value(row).ok()?, "ServiceTags")
-}
-
-fn without_empty(mut row: Value, name: &str) -> Option<Value> {
-    if let Some(list) = row.get_mut(name)
-        && list.as_array().is_some_and(Vec::is_empty)
-    {
-        *list = Value::Null;
-    }
-    Some(row)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lictor_types::{KvEntry, Node};
+    use lictor_types::{HealthCheck, KvEntry, Node, NodeService};
     use std::sync::Arc;
 
     fn text(reply: &TxnReply, meta: Option<&QueryMeta>) -> String {

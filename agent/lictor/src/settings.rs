@@ -74,6 +74,7 @@ pub(crate) fn dns(config: &RuntimeConfig) -> Result<lictor_dns::DnsSettings> {
         domain: dns.domain.clone(),
         alt_domain: dns.alt_domain.clone(),
         datacenter: config.datacenter.clone(),
+        node_name: config.node_name.to_string(),
         token: Token::default(),
         allow_stale: dns.allow_stale,
         max_stale: dns.max_stale,

@@ -2,7 +2,7 @@
 
 use lictor_acl::{Acl, Authorizer, Permission};
 use lictor_rpc::ClusterError;
-use lictor_types::{Command, Query, Token, TxnOp};
+use lictor_types::{Command, PreparedQuery, Query, Token, TxnOp};
 
 /// What the caller may do, if this query is among it. Rows that the caller may not see are dropped by the authorizer afterwards.
 pub(crate) fn query(acl: &Acl, token: &Token, query: &Query) -> Result<Authorizer, ClusterError> {
@@ -14,6 +14,12 @@ pub(crate) fn query(acl: &Acl, token: &Token, query: &Query) -> Result<Authorize
 /// Refuses a command that the caller may not give.
 pub(crate) fn command(acl: &Acl, token: &Token, command: &Command) -> Result<(), ClusterError> {
     acl.resolve(token).check_command(command).map_err(|_| ClusterError::PermissionDenied)
+}
+
+/// Refuses a change to a prepared query that the caller may not make.
+pub(crate) fn existing_prepared_query(acl: &Acl, token: &Token, query: &PreparedQuery) -> Result<(), ClusterError> {
+    let needed = Permission::of_prepared_query(query);
+    needed.map_or(Ok(()), |needed| acl.resolve(token).check(needed)).map_err(|_| ClusterError::PermissionDenied)
 }
 
 /// Refuses an operation of a transaction that the caller may not give.

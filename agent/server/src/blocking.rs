@@ -1,5 +1,6 @@
 //! Blocking queries: an answer that is given once it differs, or when the time is up.
 
+use crate::prepared::is_missing;
 use crate::query::Asked;
 use crate::server::Server;
 use lictor_net::clock;
@@ -28,7 +29,7 @@ impl Server {
         let mut over = false;
         loop {
             let found = self.evaluate(asked, true)?;
-            if over || found.index > options.min_index {
+            if over || found.index > options.min_index || is_missing(asked, &found.content.reply) {
                 return Ok((found.index, found.content));
             }
             // What was answered last must not be kept alive by those who wait for its successor.

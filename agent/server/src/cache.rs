@@ -176,6 +176,9 @@ fn weight(reply: &Reply) -> usize {
         Reply::Sessions(rows) => rows.len() * 384,
         Reply::Coordinates(rows) => rows.len() * 256,
         Reply::RaftConfiguration(_) | Reply::AutopilotConfig(_) | Reply::AutopilotHealth(_) => 4096,
+        Reply::PreparedQueries(rows) => rows.len() * 1024,
+        // In random order: never the same twice.
+        Reply::PreparedExecution(_) => 0,
     }
 }
 

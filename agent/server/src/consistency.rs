@@ -59,6 +59,11 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::ChecksInState(_)
         | Query::HealthService { .. }
         | Query::NodesByAddress(_)
-        | Query::ServicesByAddress(_) => Some(real),
+        | Query::ServicesByAddress(_)
+        | Query::PreparedQueries
+        | Query::PreparedQuery(_)
+        | Query::PreparedExplain(_)
+        | Query::PreparedExecute(_)
+        | Query::PreparedFailover(_) => Some(real),
     }
 }

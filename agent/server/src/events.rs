@@ -27,8 +27,12 @@ impl Emit for QueryAnswered<'_> {
         static ALL: metrics::Counter = metrics::Counter::new("consul.rpc.query");
         static KV: metrics::Sample = metrics::Sample::new("lictor.kvs.query");
         ALL.add(1);
-        if let Query::KvGet(_) | Query::KvList(_) | Query::KvKeys { .. } = self.query {
-            KV.add(self.millis);
+        match self.query {
+            Query::KvGet(_) | Query::KvList(_) | Query::KvKeys { .. } => KV.add(self.millis),
+            Query::PreparedExecute(_) => metrics::sample("consul.prepared-query.execute", self.millis),
+            Query::PreparedFailover(_) => metrics::sample("consul.prepared-query.execute_remote", self.millis),
+            Query::PreparedExplain(_) => metrics::sample("consul.prepared-query.explain", self.millis),
+            _ => {}
         }
     }
 }
@@ -62,6 +66,7 @@ impl WriteDone {
             Command::ReapTombstones(_) => "consul.fsm.tombstone",
             Command::Batch(_) | Command::Txn { .. } => "consul.txn.apply",
             Command::Autopilot { .. } => "consul.fsm.autopilot",
+            Command::PreparedQuery { .. } => "consul.prepared-query.apply",
         }
     }
 }

@@ -14,6 +14,7 @@ mod cache;
 mod consistency;
 mod events;
 mod leader;
+mod prepared;
 mod query;
 mod refine;
 mod server;

@@ -3,6 +3,7 @@
 use crate::authorize;
 use crate::cache::{Found, Key};
 use crate::consistency::told;
+use crate::prepared::redact_one;
 use crate::refine::Refine;
 use crate::server::Server;
 use crate::uuid_text;
@@ -27,9 +28,14 @@ impl Server {
         if let Some(reply) = self.answer_without_catalog(query) {
             return Ok(Answer { meta: self.meta(Index(1), query, options), content: Content::new(reply) });
         }
-        if let Query::SessionInfo(id) = query {
-            let lookup = |fault| ClusterError::BadRequest(format!("failed session lookup: index error: {fault}"));
-            uuid_text::check(id).map_err(lookup)?;
+        if let Some(reply) = self.answer_prepared(query, options, &authorizer).await? {
+            // There is nothing to wait for.
+            return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(reply) });
+        }
+        match query {
+            Query::SessionInfo(id) => check_id("session", id)?,
+            Query::PreparedQuery(id) => check_id("prepared query", id)?,
+            _ => {}
         }
         let refine = Refine::new(query, options)?;
         let asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
@@ -79,12 +85,20 @@ impl Server {
             self.catalog.snapshot().query(asked.query, &asked.scope, None).ok_or_else(none)?
         };
         asked.refine.apply(&mut reply, &places);
-        asked.authorizer.redact(&mut reply);
+        if let Query::PreparedQuery(_) = asked.query {
+            redact_one(&asked.authorizer, &mut reply)?;
+        } else {
+            asked.authorizer.redact(&mut reply);
+        }
         Ok(Found { index, content: Content::new(reply), watch })
     }
 }
 
+fn check_id(of: &str, id: &str) -> Result<(), ClusterError> {
+    uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed {of} lookup: index error: {fault}")))
+}
+
 /// One key or one session costs less to look up than to keep.
 fn is_worth_keeping(query: &Query) -> bool {
-    !matches!(query, Query::KvGet(_) | Query::SessionInfo(_) | Query::NodeCoordinates(_))
+    !matches!(query, Query::KvGet(_) | Query::SessionInfo(_) | Query::NodeCoordinates(_) | Query::PreparedQuery(_))
 }

@@ -1,9 +1,10 @@
 //! What is done to the rows of a reply after the catalog gave them: the filter expression, and the order by distance.
 
-use lictor_catalog::{Catalog, QueryScope, WatchSet};
+use lictor_catalog::{Catalog, QueryScope, State, WatchSet};
 use lictor_filter::{Filter, Schema};
 use lictor_rpc::ClusterError;
 use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::query::CheckServiceNode;
 use lictor_types::{Query, QueryOptions, Reply};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,9 +57,7 @@ impl<'a> Refine<'a> {
             return Places::default();
         };
         watch.merge(&of_rows);
-        let by_node: HashMap<_, _> = rows.into_iter().map(|row| (row.node.to_lowercase(), row)).collect();
-        let origin = by_node.get(&self.near.to_lowercase()).cloned();
-        Places { by_node, origin }
+        Places::of(rows, self.near)
     }
 
     /// Drops and sorts rows.
@@ -80,6 +79,27 @@ impl<'a> Refine<'a> {
 }
 
 impl Places {
+    fn of(rows: Vec<Arc<NodeCoordinate>>, near: &str) -> Self {
+        let by_node: HashMap<_, _> = rows.into_iter().map(|row| (row.node.to_lowercase(), row)).collect();
+        let origin = by_node.get(&near.to_lowercase()).cloned();
+        Self { by_node, origin }
+    }
+
+    /// Where the nodes are in a state, seen from one of them.
+    pub(crate) fn around(state: &State, near: &str) -> Self {
+        match state.query(&Query::Coordinates, &QueryScope::default(), None) {
+            Some((_, Reply::Coordinates(rows))) => Self::of(rows, near),
+            _ => Self::default(),
+        }
+    }
+
+    /// Sorts instances by the distance of their nodes; leaves the order as it is when the place to see from is not known.
+    pub(crate) fn sort_instances(&self, rows: &mut [CheckServiceNode]) {
+        if let Some(origin) = &self.origin {
+            self.sort(&origin.coord, rows, |row| &row.node.node);
+        }
+    }
+
     /// Nearest first; those whose place is not known last; else the order stays.
     fn sort<T>(&self, from: &Coordinate, rows: &mut [T], node: impl Fn(&T) -> &str) {
         rows.sort_by_cached_key(|row| {

@@ -6,13 +6,14 @@ use crate::authorize;
 use crate::server::Server;
 use lictor_net::clock;
 use lictor_rpc::{ClusterError, WriteOptions};
-use lictor_types::{Command, Outcome, SessionVerb, TxnReply};
+use lictor_types::{Command, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
 use uuid::Uuid;
 
 impl Server {
     /// Carries out a command.
     pub(crate) async fn write(&self, mut command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
         fill(&mut command, clock::wall_unix_ms());
+        self.check_prepared_query(&command, &options.token).await?;
         let refused = match &command {
             Command::RegisterBatch(_) | Command::Batch(_) => self.take_out_refused(&mut command),
             single => {
@@ -70,6 +71,7 @@ impl Server {
             Command::Kv { verb, entry, .. } => validate::kv(*verb, entry),
             Command::Session { verb, session, .. } => validate::session(*verb, session, self.settings.session_ttl_min),
             Command::Coordinates(rows) => rows.iter().try_for_each(validate::coordinate),
+            Command::PreparedQuery { verb, query } => validate::prepared_query(*verb, query),
             Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
             // What is wrong with an operation of a transaction is an answer, not a failure.
@@ -78,7 +80,7 @@ impl Server {
     }
 }
 
-/// Fills in what the proposer chooses: the time, the ids of new sessions.
+/// Fills in what the proposer chooses: the time, the ids of new sessions and queries.
 fn fill(command: &mut Command, now: u64) {
     match command {
         Command::Register(register) => register.now_unix_ms = now,
@@ -89,6 +91,11 @@ fn fill(command: &mut Command, now: u64) {
             *now_unix_ms = now;
             if *verb == SessionVerb::Create && session.id.is_empty() {
                 session.id = Uuid::new_v4().to_string();
+            }
+        }
+        Command::PreparedQuery { verb, query } => {
+            if *verb == PreparedQueryVerb::Create && query.id.is_empty() {
+                query.id = Uuid::new_v4().to_string();
             }
         }
         Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } => {}

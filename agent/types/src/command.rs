@@ -6,6 +6,7 @@ use crate::ids::{CheckId, Index, NodeName, ServiceId};
 use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::operator::AutopilotConfig;
+use crate::prepared_query::PreparedQuery;
 use crate::service::NodeService;
 use crate::session::Session;
 use crate::txn::{TxnOp, TxnReply};
@@ -58,6 +59,13 @@ pub enum Command {
         config: AutopilotConfig,
         /// Only if the row's modify index is this one (0: if there is no row); `None`: always.
         cas: Option<Index>,
+    },
+    /// Creates, changes or deletes a prepared query.
+    PreparedQuery {
+        /// What to do.
+        verb: PreparedQueryVerb,
+        /// The query; for `Delete` only the id counts.
+        query: Box<PreparedQuery>,
     },
 }
 
@@ -118,6 +126,17 @@ pub enum SessionVerb {
     Create,
     /// Ends, releasing or deleting what it held.
     Destroy,
+}
+
+/// Verbs of prepared queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreparedQueryVerb {
+    /// Creates.
+    Create,
+    /// Replaces the whole query of that id.
+    Update,
+    /// Deletes.
+    Delete,
 }
 
 /// What applying a command answered.

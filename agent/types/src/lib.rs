@@ -1,7 +1,7 @@
 //! The nouns of the field and their JSON shape: what every other room speaks.
 //!
-//! Owns: nodes, services, checks, sessions, key/value entries, members, definitions, the commands that raft replicates
-//! ([`Command`]) and the questions one may ask of the cluster ([`Query`], [`Reply`]).
+//! Owns: nodes, services, checks, sessions, prepared queries, key/value entries, members, definitions, the commands that raft
+//! replicates ([`Command`]) and the questions one may ask of the cluster ([`Query`], [`Reply`]).
 //! Never: does IO, reads a clock, names tokio, hyper or openraft.
 //! Entry points: [`command::Command`], [`query::Query`], [`definition::ServiceDefinition`].
 //!
@@ -17,6 +17,7 @@ pub mod kv;
 pub mod member;
 pub mod node;
 pub mod operator;
+pub mod prepared_query;
 pub mod query;
 pub mod report;
 pub mod service;
@@ -24,7 +25,7 @@ pub mod session;
 pub mod txn;
 
 pub use check::{CheckRun, CheckUpdate, HealthCheck, HealthCheckDefinition, HealthStatus};
-pub use command::{Command, Deregister, KvVerb, Outcome, Register, SessionVerb};
+pub use command::{Command, Deregister, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb};
 pub use definition::{CheckDefinition, Origin, ServiceDefinition};
 pub use ids::{CheckId, Index, NodeName, ServiceId, ServiceName, Token};
 pub use kv::KvEntry;
@@ -34,6 +35,7 @@ pub use operator::{
     AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operated, Operation, RaftConfiguration, RaftServer,
     ServerHealth,
 };
+pub use prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};
 pub use service::{AddressPort, NodeService, ServiceNode, Weights};
 pub use session::{Session, SessionBehavior};

@@ -6,6 +6,7 @@ use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
 use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration};
+use crate::prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 use crate::service::{NodeService, ServiceNode};
 use crate::session::Session;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,16 @@ pub enum Query {
     NodesByAddress(std::net::IpAddr),
     /// Instances whose own address (not their node's) is this IP address (for DNS PTR). Answered with `Reply::ServiceNodes`.
     ServicesByAddress(std::net::IpAddr),
+    /// All prepared queries.
+    PreparedQueries,
+    /// One prepared query by id (empty list when it doesn't exist). Answered with `Reply::PreparedQueries`.
+    PreparedQuery(String),
+    /// What would be executed for a name or id, its template filled in. Never waits. Answered with `Reply::PreparedQueries`.
+    PreparedExplain(String),
+    /// Executes a prepared query. Never waits.
+    PreparedExecute(Box<PreparedExecute>),
+    /// Executes a prepared query of another datacenter on this one's instances. Never waits.
+    PreparedFailover(Box<PreparedFailover>),
 }
 
 /// How fresh an answer must be.
@@ -174,6 +185,10 @@ pub enum Reply {
     AutopilotConfig(Option<Arc<AutopilotConfig>>),
     /// To `AutopilotHealth`.
     AutopilotHealth(AutopilotHealth),
+    /// To `PreparedQueries`, `PreparedQuery`, `PreparedExplain`.
+    PreparedQueries(Vec<Arc<PreparedQuery>>),
+    /// To `PreparedExecute`, `PreparedFailover`; `None` when there is no such query. Shaped by `http`.
+    PreparedExecution(Option<Box<PreparedExecution>>),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! Sessions: their beginning, and what their end does to the keys they hold.
+//! Sessions: their beginning, and what their end does to the keys they hold and the queries bound to them.
 
 use super::Writer;
 use crate::key::{Key, fold};
@@ -67,6 +67,9 @@ impl Writer {
             if delay_ms > 0 {
                 self.state.kv.delay(key.as_str(), now_unix_ms.saturating_add(delay_ms), now_unix_ms);
             }
+        }
+        for query in self.state.prepared_queries.of_session(&session.id) {
+            self.remove_prepared_query(query.as_str());
         }
     }
 

@@ -13,6 +13,7 @@ impl State {
                 return None;
             }
             Query::AutopilotConfig => self.autopilot.as_ref().map_or(Index(0), |row| row.modify_index),
+            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return None,
             Query::Nodes | Query::NodesByAddress(_) => nodes,
             Query::ServicesByAddress(_) => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,
@@ -41,6 +42,7 @@ impl State {
             Query::KvList(prefix) | Query::KvKeys { prefix, .. } => self.kv_prefix_index(prefix),
             Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => self.sessions.index,
             Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
+            Query::PreparedQueries | Query::PreparedQuery(_) => self.prepared_queries.index,
         };
         Some(index.max(Index(1)))
     }

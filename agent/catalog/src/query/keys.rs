@@ -16,6 +16,7 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
             return Vec::new();
         }
         Query::AutopilotConfig => WatchKey::Autopilot,
+        Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return Vec::new(),
         Query::Nodes | Query::NodesByAddress(_) => WatchKey::Nodes,
         Query::Services | Query::ServicesByAddress(_) => WatchKey::Services,
         Query::ServiceNodes { service, connect: false, .. } => WatchKey::Instances(folded(service)),
@@ -34,6 +35,8 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::NodeSessions(node) => WatchKey::NodeSessions(folded(node)),
         Query::Coordinates => WatchKey::Coordinates,
         Query::NodeCoordinates(node) => WatchKey::NodeCoordinate(folded(node)),
+        Query::PreparedQueries => WatchKey::PreparedQueries,
+        Query::PreparedQuery(id) => WatchKey::PreparedQuery(Key::uuid(id)),
     }];
     match query {
         // A node may be asked for by the beginning of its UUID; then any node may become the one.

@@ -4,6 +4,8 @@ use super::record::{self, DelayRecord, Header, IndexRecord, Row, ServiceRecord};
 use super::{DEPTH_MAX, MAGIC, RECORD_BYTES_MAX, VERSION};
 use crate::error::SnapshotError;
 use crate::schema::State;
+use crate::tables::PreparedRow;
+use crate::template::Template;
 use crate::watch::Hub;
 use lictor_types::NodeName;
 use serde::de::DeserializeOwned;
@@ -80,6 +82,7 @@ impl<R: Read> Source<R> {
             record::SESSION => Row::Session(self.decode()?),
             record::COORDINATE => Row::Coordinate(self.decode()?),
             record::AUTOPILOT => Row::Autopilot(self.decode()?),
+            record::PREPARED_QUERY => Row::PreparedQuery(self.decode()?),
             other => return Err(self.damaged(format!("kind {other} is not known"))),
         })
     }
@@ -108,6 +111,11 @@ fn insert(state: &mut State, row: Row) {
         Row::Session(session) => state.sessions.insert(Arc::new(session)),
         Row::Coordinate(row) => state.coordinates.insert(Arc::new(row)),
         Row::Autopilot(config) => state.autopilot = Some(Arc::new(config)),
+        Row::PreparedQuery(query) => {
+            // One that this version cannot read any more (its regular expression, say) is kept, and is a template for nothing.
+            let template = query.is_template().then(|| Template::compile(&query).ok()).flatten().map(Arc::new);
+            state.prepared_queries.insert(PreparedRow { query: Arc::new(*query), template });
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::schema::State;
 use lictor_types::coordinate::NodeCoordinate;
-use lictor_types::{AutopilotConfig, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, Session};
+use lictor_types::{AutopilotConfig, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -18,6 +18,7 @@ pub(super) const LOCK_DELAY: u8 = 8;
 pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
 pub(super) const AUTOPILOT: u8 = 12;
+pub(super) const PREPARED_QUERY: u8 = 11;
 
 /// The first record: what is not a row.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,6 +34,7 @@ pub(super) struct Header {
     pub(super) tombstones: Index,
     pub(super) sessions: Index,
     pub(super) coordinates: Index,
+    pub(super) prepared_queries: Index,
 }
 
 impl Header {
@@ -48,6 +50,7 @@ impl Header {
             tombstones: state.kv.tombstones_index,
             sessions: state.sessions.index,
             coordinates: state.coordinates.index,
+            prepared_queries: state.prepared_queries.index,
         }
     }
 
@@ -61,6 +64,7 @@ impl Header {
         state.kv.tombstones_index = self.tombstones;
         state.sessions.index = self.sessions;
         state.coordinates.index = self.coordinates;
+        state.prepared_queries.index = self.prepared_queries;
     }
 }
 
@@ -95,4 +99,5 @@ pub(super) enum Row {
     Session(Session),
     Coordinate(NodeCoordinate),
     Autopilot(AutopilotConfig),
+    PreparedQuery(Box<PreparedQuery>),
 }

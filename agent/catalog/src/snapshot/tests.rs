@@ -5,7 +5,8 @@ use crate::error::SnapshotError;
 use crate::testing::{Bench, entry, register};
 use crate::{Catalog, QueryScope};
 use lictor_types::{
-    Command, Deregister, HealthStatus, Index, KvEntry, KvVerb, Outcome, Query, Reply, Session, SessionBehavior, SessionVerb,
+    Command, Deregister, HealthStatus, Index, KvEntry, KvVerb, Outcome, PreparedQueryVerb, Query, Reply, Session,
+    SessionBehavior, SessionVerb,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -36,6 +37,11 @@ fn sample() -> Bench {
     bench.set("k", "v");
     bench.delete("k");
     bench.apply(&Command::Coordinates(vec![serde_json::from_value(json!({"Node": "n", "Coord": {"Vec": [0.5, 1.0]}})).unwrap()]));
+    bench.prepared(
+        PreparedQueryVerb::Create,
+        json!({"ID": "22222222-aaaa-4000-8000-000000000001", "Name": "q", "Session": "s1", "Token": "t",
+            "Template": {"Type": "name_prefix_match", "Regexp": "^q-(.*)$"}, "Service": {"Service": "${match(1)}", "Tags": ["a"]}}),
+    );
     bench
 }
 
@@ -62,11 +68,14 @@ fn a_state_survives() {
         Query::Sessions,
         Query::NodeServices("11111111".into()),
         Query::Coordinates,
+        Query::PreparedQueries,
     ];
     for query in queries {
         assert_eq!(restored.ask(&query), bench.ask(&query), "{query:?}");
     }
-    // Tombstones, locks and lock-delays too.
+    let rendered = |bench: &Bench| bench.catalog.snapshot().resolve_prepared_query("q-web").unwrap().unwrap();
+    assert_eq!((rendered(&restored), &*rendered(&restored).service.service), (rendered(&bench), "web"));
+    // Tombstones, locks, lock-delays, and queries that end with a session too.
     restored.index = bench.index;
     let mut bench = bench;
     for session in ["s1", "s2"] {
@@ -157,11 +166,23 @@ fn command() -> impl Strategy<Value = Command> {
             Command::Session { verb: if create { SessionVerb::Create } else { SessionVerb::Destroy }, session, now_unix_ms }
         },
     );
+    let prepared = (0..4_u8, name(), name(), name(), any::<bool>()).prop_map(|(verb, id, named, session, template)| {
+        let mut body = json!({"ID": id, "Name": if verb == 3 { "" } else { named }, "Service": {"Service": "${name.suffix}"}});
+        if template {
+            body["Template"] = json!({"Type": "name_prefix_match", "Regexp": if named == "c" { "(" } else { "" }});
+        }
+        if verb & 1 == 1 {
+            body["Session"] = json!(session);
+        }
+        let verb = if verb == 0 { PreparedQueryVerb::Delete } else { PreparedQueryVerb::Create };
+        Command::PreparedQuery { verb, query: serde_json::from_value(body).unwrap() }
+    });
     let one = prop_oneof![
         4 => registration,
         2 => removal,
         6 => kv,
         3 => session,
+        3 => prepared,
         1 => (0..40_u64).prop_map(|index| Command::ReapTombstones(Index(index))),
         1 => name().prop_map(|node| Command::Coordinates(vec![serde_json::from_value(json!({"Node": node, "Coord": {"Height": 0.5}})).unwrap()])),
     ];
@@ -208,6 +229,7 @@ proptest! {
         let catalog = Catalog::new("dc1");
         let meta = QueryScope { node_meta: [("a".to_owned(), "b".to_owned())].into() };
         let mut queries = vec![Query::Nodes, Query::Services, Query::ChecksInState(None), Query::Sessions, Query::Coordinates];
+        queries.push(Query::PreparedQueries);
         queries.extend([HealthStatus::Passing, HealthStatus::Critical].map(|status| Query::ChecksInState(Some(status))));
         queries.extend([Query::KvList("k".into()), Query::KvList("k/".into()), Query::KvList(String::new()), Query::KvGet("k/b".into())]);
         for name in NAMES {
@@ -223,6 +245,7 @@ proptest! {
                 Query::SessionInfo(name.into()),
                 Query::NodeSessions(name.into()),
                 Query::NodeCoordinates(name.into()),
+                Query::PreparedQuery(name.into()),
             ]);
         }
         let all: Vec<_> = queries.iter().flat_map(|query| [(query, QueryScope::default()), (query, meta.clone())]).collect();
@@ -304,7 +327,7 @@ proptest! {
 
     /// Records of every kind with arbitrary content.
     #[test]
-    fn arbitrary_records_are_refused(kind in 0..12_u8, content in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_records_are_refused(kind in 0..13_u8, content in prop::collection::vec(any::<u8>(), 0..200)) {
         let header = {
             let bytes = bytes_of(&Catalog::new("dc1"));
             bytes[..bytes.len() - 37].to_vec()

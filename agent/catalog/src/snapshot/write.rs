@@ -76,6 +76,9 @@ impl State {
         if let Some(config) = &self.autopilot {
             sink.record(record::AUTOPILOT, &**config)?;
         }
+        for query in self.prepared_queries.iter() {
+            sink.record(record::PREPARED_QUERY, &**query)?;
+        }
         let sum = sink.sum.finalize();
         sink.out.write_all(&[record::END])?;
         sink.out.write_all(&32_u32.to_le_bytes())?;

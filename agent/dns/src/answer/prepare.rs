@@ -30,6 +30,8 @@ pub(crate) struct Ask {
     pub(crate) wan: bool,
     /// Add node metadata to SRV answers.
     pub(crate) metas: bool,
+    /// The instances were chosen, and put in this order, by who gave them: none is left out for its health.
+    pub(crate) chosen: bool,
 }
 
 /// All there is to answer about a service.
@@ -56,7 +58,7 @@ pub(crate) fn prepare(instances: &[CheckServiceNode], ask: &Ask) -> Prepared {
         HealthStatus::Warning => !ask.only_passing,
         HealthStatus::Critical => false,
     };
-    let mut instances: Vec<&CheckServiceNode> = instances.iter().filter(healthy).collect();
+    let mut instances: Vec<&CheckServiceNode> = instances.iter().filter(|i| ask.chosen || healthy(i)).collect();
     let mut named = "";
     if !ask.port.is_empty() {
         if instances.iter().any(|i| address::port(&i.service, &ask.port, ask.wan).is_some()) {

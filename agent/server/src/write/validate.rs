@@ -3,7 +3,12 @@
 use crate::uuid_text;
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::duration;
-use lictor_types::{Deregister, KvEntry, KvVerb, NodeService, Register, Session, SessionVerb, TxnKvVerb, TxnOp, TxnVerb};
+use lictor_types::prepared_query::HIDDEN_TOKEN;
+use lictor_types::{
+    Deregister, KvEntry, KvVerb, NodeService, PreparedQuery, PreparedQueryVerb, Register, Session, SessionVerb, TxnKvVerb, TxnOp,
+    TxnVerb,
+};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest time to live of a session.
@@ -117,6 +122,70 @@ pub(super) fn session(verb: SessionVerb, session: &Session, ttl_min: Duration) -
     }
 }
 
+/// A prepared query. Its name, session and template are for the state to judge.
+pub(super) fn prepared_query(verb: PreparedQueryVerb, query: &PreparedQuery) -> Result<(), String> {
+    if verb == PreparedQueryVerb::Delete {
+        return Ok(());
+    }
+    let judge = || {
+        if query.rule_name().is_none() && query.session.is_empty() {
+            return Err("Must be bound to a session".to_owned());
+        }
+        if query.token.secret() == HIDDEN_TOKEN {
+            return Err(format!(
+                "Bad Token '{HIDDEN_TOKEN}', it looks like a query definition with a redacted token was submitted"
+            ));
+        }
+        if query.service.service.is_empty() {
+            return Err("Must provide a Service name to query".to_owned());
+        }
+        let nearest = query.service.failover.nearest_n;
+        if nearest < 0 {
+            return Err(format!("Bad NearestN '{nearest}', must be >= 0"));
+        }
+        query.service.node_meta.as_ref().map_or(Ok(()), metadata)?;
+        let ttl = &query.dns.ttl;
+        if ttl.is_empty() {
+            return Ok(());
+        }
+        match duration::parse_nanos(ttl) {
+            Err(error) => Err(format!("Bad DNS TTL '{ttl}': {error}")),
+            Ok(nanos) if nanos < 0 => Err(format!("DNS TTL '{nanos}', must be >=0")),
+            Ok(_) => Ok(()),
+        }
+    };
+    judge().map_err(|why: String| format!("Invalid prepared query: {why}"))?;
+    // The index of sessions is what tells of an id that is none.
+    if !query.session.is_empty() {
+        uuid_text::check(&query.session).map_err(|fault| format!("invalid session: index error: {fault}"))?;
+    }
+    Ok(())
+}
+
+/// Pairs of metadata a filter may have, and their lengths.
+const META_PAIRS_MAX: usize = 64;
+const META_KEY_LEN_MAX: usize = 128;
+const META_VALUE_LEN_MAX: usize = 512;
+
+/// Metadata of a node that is asked for.
+fn metadata(meta: &BTreeMap<String, String>) -> Result<(), String> {
+    if meta.len() > META_PAIRS_MAX {
+        return Err(format!("Node metadata cannot contain more than {META_PAIRS_MAX} key/value pairs"));
+    }
+    for (key, value) in meta {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let what = match key {
+            _ if key.is_empty() => "Key cannot be blank".to_owned(),
+            _ if !key.chars().all(fits) => "Key contains invalid characters".to_owned(),
+            _ if key.len() > META_KEY_LEN_MAX => format!("Key is too long (limit: {META_KEY_LEN_MAX} characters)"),
+            _ if value.len() > META_VALUE_LEN_MAX => format!("Value is too long (limit: {META_VALUE_LEN_MAX} characters)"),
+            _ => continue,
+        };
+        return Err(format!("Couldn't load metadata pair ('{key}', '{value}'): {what}"));
+    }
+    Ok(())
+}
+
 /// A coordinate.
 pub(super) fn coordinate(row: &NodeCoordinate) -> Result<(), String> {
     let coord = &row.coord;
@@ -193,6 +262,54 @@ mod tests {
         for ttl in ["", "0s", "10s", "24h"] {
             assert_eq!(check("n", ttl), Ok(()), "{ttl}");
         }
+    }
+
+    #[test]
+    fn prepared_queries() {
+        let check = |body: serde_json::Value| {
+            let query = serde_json::from_value(body).unwrap();
+            prepared_query(PreparedQueryVerb::Create, &query).err()
+        };
+        let meta = |key: &str, value: &str| json!({"Name": "x", "Service": {"Service": "y", "NodeMeta": {key: value}}});
+        let (key, value) = ("k".repeat(129), "v".repeat(513));
+        let many: BTreeMap<String, String> = (0..65).map(|number| (number.to_string(), String::new())).collect();
+        for (body, sentence) in [
+            (json!({}), "Must be bound to a session"),
+            (
+                json!({"Name": "x", "Token": "<hidden>"}),
+                "Bad Token '<hidden>', it looks like a query definition with a redacted token was submitted",
+            ),
+            (json!({"Name": "x"}), "Must provide a Service name to query"),
+            (json!({"Name": "x", "Service": {"Service": "y", "Failover": {"NearestN": -1}}}), "Bad NearestN '-1', must be >= 0"),
+            (json!({"Name": "x", "Service": {"Service": "y"}, "DNS": {"TTL": "-5s"}}), "DNS TTL '-5000000000', must be >=0"),
+            (
+                json!({"Name": "x", "Service": {"Service": "y"}, "DNS": {"TTL": "10"}}),
+                "Bad DNS TTL '10': time: missing unit in duration \"10\"",
+            ),
+            (
+                json!({"Name": "x", "Service": {"Service": "y"}, "DNS": {"TTL": "abc"}}),
+                "Bad DNS TTL 'abc': time: invalid duration \"abc\"",
+            ),
+            (meta("", "v"), "Couldn't load metadata pair ('', 'v'): Key cannot be blank"),
+            (meta("a b", "v"), "Couldn't load metadata pair ('a b', 'v'): Key contains invalid characters"),
+            (meta(&key, "v"), &format!("Couldn't load metadata pair ('{key}', 'v'): Key is too long (limit: 128 characters)")),
+            (
+                meta("k", &value),
+                &format!("Couldn't load metadata pair ('k', '{value}'): Value is too long (limit: 512 characters)"),
+            ),
+            (
+                json!({"Name": "x", "Service": {"Service": "y", "NodeMeta": many}}),
+                "Node metadata cannot contain more than 64 key/value pairs",
+            ),
+        ] {
+            assert_eq!(check(body.clone()), Some(format!("Invalid prepared query: {sentence}")), "{body}");
+        }
+        let bound = |session: &str| json!({"Session": session, "Service": {"Service": "y"}});
+        assert_eq!(check(bound("nope")), Some("invalid session: index error: UUID must be 36 characters".to_owned()));
+        assert_eq!(check(bound("11111111-2222-3333-4444-555555555555")), None);
+        assert_eq!(check(json!({"Template": {"Type": "bogus"}, "Service": {"Service": "y"}})), None);
+        assert_eq!(check(meta("consul-x", "v")), None);
+        assert_eq!(prepared_query(PreparedQueryVerb::Delete, &PreparedQuery::default()), Ok(()));
     }
 
     #[test]

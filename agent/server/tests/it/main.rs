@@ -4,6 +4,7 @@
 
 mod blocking;
 mod leader;
+mod prepared;
 mod queries;
 mod rig;
 mod writes;
