@@ -1,9 +1,11 @@
 //! Services, checks and plugins of one source.
 
+use crate::claims::{Claim, Composite};
 use crate::fragment::{Fragment, Reporter};
 use crate::runtime::{PluginEntry, PluginLimits};
 use crate::tree::{Entry, Kind, Node, Pos};
 use crate::weak;
+use lictor_types::CheckId;
 use lictor_types::definition::decode::{self, DecodeError, UnknownKeys, nearest};
 use lictor_types::definition::{Origin, validate};
 use std::collections::HashMap;
@@ -60,6 +62,12 @@ fn service(reporter: &mut Reporter<'_>, fragment: &mut Fragment, path: &str, nod
     for check in &mut definition.checks {
         check.origin = definition.origin.clone();
     }
+    for (index, check) in definition.checks.iter().enumerate() {
+        if let Some(composite) = &check.composite {
+            let pos = node.locate(&format!("checks[{index}]"));
+            fragment.composites.push(Composite { id: definition.check_id(index), members: composite.checks.clone(), pos });
+        }
+    }
     fragment.services.push((Arc::new(definition), pos));
 }
 
@@ -82,6 +90,10 @@ fn check(reporter: &mut Reporter<'_>, fragment: &mut Fragment, path: &str, node:
         return;
     }
     definition.origin = origin(reporter, pos);
+    if let Some(composite) = &definition.composite {
+        let id = CheckId::from(check_id(&definition));
+        fragment.composites.push(Composite { id, members: composite.checks.clone(), pos });
+    }
     fragment.checks.push((Arc::new(definition), pos));
 }
 
@@ -183,16 +195,13 @@ fn limits(reporter: &mut Reporter<'_>, path: &str, node: &Node, limits: &mut Plu
 
 /// Ids that one file gives twice.
 pub(crate) fn find_duplicates(reporter: &mut Reporter<'_>, fragment: &Fragment) {
-    let mut seen: HashMap<(&str, String), Pos> = HashMap::new();
-    let services = fragment.services.iter().map(|(s, pos)| ("service", s.effective_id().to_string(), *pos));
-    let checks = fragment.checks.iter().map(|(c, pos)| ("check", check_id(c), *pos));
-    let plugins = fragment.plugins.iter().map(|(p, pos)| ("plugin", p.name.clone(), *pos));
-    for (kind, id, pos) in services.chain(checks).chain(plugins) {
-        if let Some(first) = seen.get(&(kind, id.clone())) {
+    let mut seen: HashMap<(&str, &str), Pos> = HashMap::new();
+    for Claim { kind, id, pos } in &fragment.ids {
+        if let Some(first) = seen.get(&(*kind, id.as_str())) {
             let message = format!("the {kind} {id:?} is defined twice, first in line {}", first.line);
-            reporter.problem(pos, kind, message, "give each an id of its own");
+            reporter.problem(*pos, kind, message, "give each an id of its own");
         } else {
-            seen.insert((kind, id), pos);
+            seen.insert((kind, id), *pos);
         }
     }
 }

@@ -155,8 +155,14 @@ fn sort_out<T, Id: std::hash::Hash + Eq>(
     id: impl Fn(&T) -> Id,
     same: impl Fn(&T, &T) -> Same,
 ) -> Sorted<T> {
+    // Ids occur once on each side, so what is the very same at both ends needs no look: of many definitions few change.
+    let same_first = old.iter().zip(new).take_while(|(old, new)| Arc::ptr_eq(old, new)).count();
+    let (old, new) = (old.get(same_first..).unwrap_or_default(), new.get(same_first..).unwrap_or_default());
+    let same_last = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| Arc::ptr_eq(old, new)).count();
+    let (old, new) = (&old[..old.len() - same_last], &new[..new.len() - same_last]);
+    let unchanged = same_first + same_last;
     let mut before: HashMap<Id, &Arc<T>> = old.iter().map(|item| (id(item), item)).collect();
-    let mut sorted = Sorted { added: Vec::new(), changed: Vec::new(), removed: Vec::new(), moved: Vec::new(), unchanged: 0 };
+    let mut sorted = Sorted { added: Vec::new(), changed: Vec::new(), removed: Vec::new(), moved: Vec::new(), unchanged };
     for item in new {
         match before.remove(&id(item)) {
             None => sorted.added.push(item.clone()),

@@ -1,5 +1,6 @@
 //! What one source says, read and validated by itself.
 
+use crate::claims::{self, Claim, Composite};
 use crate::definitions;
 use crate::options::{self, Found, OptionRow, Type};
 use crate::runtime::PluginEntry;
@@ -33,6 +34,12 @@ pub(crate) struct Fragment {
     pub(crate) checks: Vec<(Arc<CheckDefinition>, Pos)>,
     pub(crate) plugins: Vec<(PluginEntry, Pos)>,
     pub(crate) warnings: Vec<Problem>,
+    /// The ids of all that, worked out once.
+    pub(crate) ids: Vec<Claim>,
+    /// Composite checks, also those of services.
+    pub(crate) composites: Vec<Composite>,
+    /// Checks that run commands.
+    pub(crate) scripts: Vec<(Pos, String)>,
 }
 
 /// A source that cannot be used.
@@ -84,6 +91,8 @@ pub(crate) fn read(file: &str, bytes: &[u8], format: Format) -> Result<Fragment,
     if let Some(map) = root.as_map() {
         section(&mut reporter, &mut fragment, &mut saw_option, "", map);
     }
+    fragment.ids = claims::ids(&fragment);
+    fragment.scripts = claims::scripts(&fragment);
     definitions::find_duplicates(&mut reporter, &fragment);
     if reporter.problems.is_empty() {
         fragment.warnings = reporter.warnings;

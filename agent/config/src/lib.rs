@@ -26,6 +26,7 @@
 //!
 //! [`validate::validate`] serves `lictor validate`; [`options::docs`] and [`options::flag_help`] the documentation.
 
+mod claims;
 mod definitions;
 mod diff;
 mod error;

@@ -1,9 +1,11 @@
 //! Reading all sources, each file by itself; bad files are quarantined.
 
 mod files;
+mod inline;
 
+use crate::claims::Taken;
 use crate::error::LoadError;
-use crate::fragment::{self, Fragment};
+use crate::fragment::Fragment;
 use crate::merge::Settings;
 use crate::resolve::{self, Surroundings};
 use crate::runtime::RuntimeConfig;
@@ -11,10 +13,11 @@ use crate::sockaddr;
 use crate::sources::{FileSource, Listing, Sources};
 use crate::syntax::Format;
 use files::{FileState, Files};
-use lictor_types::definition::CheckKind;
+use inline::Inline;
 use lictor_types::report::{Problem, SourceStatus};
 use lictor_types::{CheckDefinition, CheckId, ServiceDefinition};
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,12 +31,12 @@ const QUARANTINED: &str = "quarantined";
 pub struct Loaded {
     /// The agent's configuration.
     pub config: Arc<RuntimeConfig>,
-    /// Services that files define, in the order of the files.
+    /// Services that files (and `-hcl`) define, in the order of the files.
     pub services: Vec<Arc<ServiceDefinition>>,
     /// Checks that files define on their own (the id is set).
     pub checks: Vec<Arc<CheckDefinition>>,
     /// Every file with its state.
-    pub sources: Vec<SourceStatus>,
+    pub sources: Vec<Arc<SourceStatus>>,
     /// What keeps files (or parts of them) from being in effect.
     pub problems: Vec<Problem>,
     /// Things to know that stop nothing.
@@ -45,6 +48,8 @@ pub struct Loaded {
 pub struct Loader {
     sources: Sources,
     hostname: String,
+    /// What each `-hcl` says.
+    inline: Vec<Inline>,
     files: Files,
     /// What each file had in effect after the last load.
     effective: HashMap<PathBuf, Effective>,
@@ -52,10 +57,27 @@ pub struct Loader {
 }
 
 /// What of a file is in effect.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Effective {
     settings: Option<Arc<Fragment>>,
     definitions: Option<Arc<Fragment>>,
+    /// What was told of it.
+    status: Arc<SourceStatus>,
+}
+
+impl Effective {
+    /// Whether a candidate is just that: then nothing needs to be told or remembered anew.
+    fn is(&self, candidate: &Candidate) -> bool {
+        let same = |one: &Option<Arc<Fragment>>, other: &Option<Arc<Fragment>>| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        same(&self.settings, &candidate.settings)
+            && same(&self.definitions, &candidate.definitions)
+            && self.status.problems == candidate.problems
+            && self.status.sha256 == candidate.sha256
+    }
 }
 
 /// A file during a load.
@@ -72,7 +94,8 @@ impl Loader {
     /// A loader of these sources; nothing is read yet.
     pub fn new(sources: Sources) -> Self {
         let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { sources, hostname, files: Files::default(), effective: HashMap::new(), last: None }
+        let inline = sources.hcl.iter().enumerate().map(|(index, text)| Inline::read(index, text)).collect();
+        Self { sources, hostname, inline, files: Files::default(), effective: HashMap::new(), last: None }
     }
 
     /// The paths to watch: files and directories as they were given.
@@ -81,11 +104,12 @@ impl Loader {
     }
 
     /// Reads everything anew. The first load fails when the agent's own options are wrong, with all problems; a bad file with
-    /// definitions only is quarantined. Blocks on files: call it off the async threads. Later loads fail only when even the last good options do not fit any more; the caller
-    /// keeps what it has.
+    /// definitions only is quarantined. Blocks on files: call it off the async threads. Later loads fail only when even the last
+    /// good options do not fit any more; the caller keeps what it has.
     pub fn load(&mut self) -> Result<Loaded, LoadError> {
         let started = self.last.is_some();
         let Listing { files, problems: mut unreadable, missing } = self.sources.list();
+        self.files.begin();
         let mut candidates: Vec<Candidate> = files.into_iter().map(|source| self.candidate(source)).collect();
         let mut warnings = Vec::new();
         if started {
@@ -113,6 +137,7 @@ impl Loader {
         };
         let (mut config, mut option_warnings) = resolved;
         warnings.append(&mut option_warnings);
+        candidates.extend(self.inline.iter().filter_map(Inline::candidate));
         let scripts = self.last.as_ref().unwrap_or(&Arc::new(config.clone())).checks.enable_local_script_checks;
         self.settle_definitions(&mut candidates, scripts);
         for (plugin, _) in candidates.iter().filter_map(|c| c.definitions.as_ref()).flat_map(|fragment| &fragment.plugins) {
@@ -172,14 +197,13 @@ impl Loader {
             settings.add(setting, &flags);
         }
         let mut problems = Vec::new();
-        for (index, text) in self.sources.hcl.iter().enumerate() {
-            let name = format!("flags-{index}.hcl");
-            match fragment::read(&name, text.as_bytes(), Format::Hcl) {
+        for inline in &self.inline {
+            match &inline.outcome {
                 Ok(fragment) => {
-                    let file: Arc<str> = Arc::from(name);
-                    fragment.settings.iter().for_each(|setting| settings.add(setting, &file));
+                    let name: Arc<str> = Arc::from(inline.name.as_str());
+                    fragment.settings.iter().for_each(|setting| settings.add(setting, &name));
                 }
-                Err(bad) => problems.extend(bad.problems),
+                Err(bad) => problems.extend(bad.problems.iter().cloned()),
             }
         }
         let machine = sockaddr::interfaces();
@@ -216,34 +240,52 @@ impl Loader {
         }
     }
 
-    /// Decides which definitions are in effect: no scripts while scripts are off, no id twice. Who had an id keeps it.
+    /// Decides which definitions are in effect: no scripts while scripts are off, no id twice, no composite checks in a cycle.
+    /// What was in effect comes first: who had an id keeps it.
     fn settle_definitions(&self, candidates: &mut [Candidate], scripts: bool) {
-        let mut order: Vec<usize> = (0..candidates.len()).collect();
-        let before = |c: &Candidate| self.effective.get(&c.source.path).and_then(|effective| effective.definitions.clone());
-        order.sort_by_key(|index| match candidates.get(*index) {
-            Some(candidate) => match (&candidate.definitions, before(candidate)) {
-                (Some(now), Some(before)) if Arc::ptr_eq(now, &before) => 0,
+        struct Known<'c> {
+            name: Cow<'c, str>,
+            before: Option<Arc<Fragment>>,
+            turn: u8,
+        }
+        let known = candidates.iter().map(|candidate| {
+            let before = self.effective.get(&candidate.source.path).and_then(|effective| effective.definitions.clone());
+            let turn = match (&candidate.definitions, &before) {
+                (Some(now), Some(before)) if Arc::ptr_eq(now, before) => 0,
                 (_, Some(_)) => 1,
-                _ => 2,
-            },
-            None => 3,
+                (_, None) => 2,
+            };
+            Known { name: candidate.source.path.to_string_lossy(), before, turn }
         });
-        let mut claims: HashMap<(&'static str, String), PathBuf> = HashMap::new();
-        for index in order {
-            let Some(candidate) = candidates.get_mut(index) else { continue };
-            let Some(fragment) = candidate.definitions.clone() else { continue };
-            let mut problems = objections(&candidate.source.path, &fragment, scripts, &claims);
-            let mut chosen = Some(fragment);
-            if !problems.is_empty() {
-                let fallback =
-                    before(candidate).filter(|before| objections(&candidate.source.path, before, scripts, &claims).is_empty());
+        let known: Vec<Known<'_>> = known.collect();
+        let mut taken = Taken::default();
+        let mut objected: Vec<(usize, Vec<Problem>, Option<Arc<Fragment>>)> = Vec::new();
+        for turn in 0..=2 {
+            let its_turn = candidates.iter().zip(&known).enumerate().filter(|(_, (_, known))| known.turn == turn);
+            for (index, (candidate, known)) in its_turn {
+                let Some(fragment) = &candidate.definitions else { continue };
+                let problems = objections(&taken, &known.name, fragment, scripts);
+                let chosen = if problems.is_empty() {
+                    Some(fragment)
+                } else {
+                    let before = known.before.as_ref();
+                    before.filter(|before| objections(&taken, &known.name, before, scripts).is_empty())
+                };
+                if let Some(fragment) = chosen {
+                    taken.take_ids(&known.name, fragment);
+                    taken.take_composites(fragment);
+                }
+                if !problems.is_empty() {
+                    objected.push((index, problems, chosen.cloned()));
+                }
+            }
+        }
+        drop(known);
+        for (index, mut problems, chosen) in objected {
+            if let Some(candidate) = candidates.get_mut(index) {
                 candidate.problems.append(&mut problems);
-                chosen = fallback;
+                candidate.definitions = chosen;
             }
-            for id in chosen.iter().flat_map(|fragment| ids(fragment)) {
-                claims.insert((id.0, id.1), candidate.source.path.clone());
-            }
-            candidate.definitions = chosen;
         }
     }
 
@@ -260,80 +302,70 @@ impl Loader {
             _ => Arc::new(config),
         };
         self.last = Some(config.clone());
-        self.effective.clear();
-        self.files.retain(candidates.iter().map(|candidate| &candidate.source.path));
+        self.forget_gone(&candidates);
         let mut loaded =
             Loaded { config, services: Vec::new(), checks: Vec::new(), sources: Vec::new(), problems: Vec::new(), warnings };
         for candidate in candidates {
-            let Candidate { source, settings, definitions, problems: own, sha256, .. } = candidate;
-            if own.is_empty() {
-                // This is now the state to fall back to.
-                self.files.is_good(&source.path);
-            }
-            let mut status = SourceStatus {
-                file: source.path.display().to_string(),
-                format: source.format.as_str().to_owned(),
-                state: if own.is_empty() { LOADED } else { QUARANTINED }.to_owned(),
-                problems: own.clone(),
-                sha256,
-                ..SourceStatus::default()
-            };
-            if let Some(fragment) = &definitions {
-                for (service, _) in &fragment.services {
-                    status.services.push(service.effective_id());
-                    loaded.services.push(service.clone());
-                }
-                for (check, _) in &fragment.checks {
-                    status.checks.push(CheckId::from(crate::definitions::check_id(check)));
-                    loaded.checks.push(check.clone());
-                }
+            if let Some(fragment) = &candidate.definitions {
+                loaded.services.extend(fragment.services.iter().map(|(service, _)| service.clone()));
+                loaded.checks.extend(fragment.checks.iter().map(|(check, _)| check.clone()));
                 loaded.warnings.extend(fragment.warnings.iter().cloned());
             }
-            problems.extend(own);
-            loaded.sources.push(status);
-            self.effective.insert(source.path, Effective { settings, definitions });
+            problems.extend(candidate.problems.iter().cloned());
+            if let Some(effective) = self.effective.get(&candidate.source.path).filter(|effective| effective.is(&candidate)) {
+                loaded.sources.push(effective.status.clone());
+                continue;
+            }
+            if candidate.problems.is_empty() {
+                // This is now the state to fall back to.
+                self.files.is_good(&candidate.source.path);
+            }
+            let status = Arc::new(status(&candidate));
+            loaded.sources.push(status.clone());
+            let Candidate { source, settings, definitions, .. } = candidate;
+            self.effective.insert(source.path, Effective { settings, definitions, status });
         }
         loaded.problems = problems;
         loaded
     }
-}
 
-/// The ids a fragment claims, with their places.
-pub(crate) fn ids(fragment: &Fragment) -> Vec<(&'static str, String, crate::tree::Pos)> {
-    let services = fragment.services.iter().map(|(service, pos)| ("service", service.effective_id().to_string(), *pos));
-    let checks = fragment.checks.iter().map(|(check, pos)| ("check", crate::definitions::check_id(check), *pos));
-    let plugins = fragment.plugins.iter().map(|(plugin, pos)| ("plugin", plugin.name.clone(), *pos));
-    services.chain(checks).chain(plugins).collect()
-}
-
-/// Why a fragment's definitions cannot be in effect beside the others.
-fn objections(
-    path: &Path,
-    fragment: &Fragment,
-    scripts: bool,
-    claims: &HashMap<(&'static str, String), PathBuf>,
-) -> Vec<Problem> {
-    let file = path.display().to_string();
-    let mut problems = Vec::new();
-    for (kind, id, pos) in ids(fragment) {
-        let key = (kind, id);
-        if let Some(other) = claims.get(&key) {
-            problems.push(Problem {
-                file: file.clone(),
-                line: pos.line,
-                column: pos.column,
-                option: kind.to_owned(),
-                message: format!("the {kind} id {:?} is already defined in {}", key.1, other.display()),
-                hint: "give each an id of its own".to_owned(),
-            });
+    fn forget_gone(&mut self, candidates: &[Candidate]) {
+        // What is here is known, but for what is new.
+        let new = candidates.iter().filter(|candidate| !self.effective.contains_key(&candidate.source.path)).count();
+        if self.effective.len() + new > candidates.len() {
+            let keep: HashSet<&Path> = candidates.iter().map(|candidate| candidate.source.path.as_path()).collect();
+            self.effective.retain(|path, _| keep.contains(path.as_path()));
+            self.files.retain(&keep);
         }
     }
+}
+
+fn status(candidate: &Candidate) -> SourceStatus {
+    let mut status = SourceStatus {
+        file: candidate.source.path.display().to_string(),
+        format: candidate.source.format.as_str().to_owned(),
+        state: if candidate.problems.is_empty() { LOADED } else { QUARANTINED }.to_owned(),
+        problems: candidate.problems.clone(),
+        sha256: candidate.sha256.clone(),
+        ..SourceStatus::default()
+    };
+    if let Some(fragment) = &candidate.definitions {
+        status.services.extend(fragment.services.iter().map(|(service, _)| service.effective_id()));
+        status.checks.extend(fragment.checks.iter().map(|(check, _)| CheckId::from(crate::definitions::check_id(check))));
+    }
+    status
+}
+
+/// Why a fragment's definitions cannot be in effect beside those that are taken.
+fn objections(taken: &Taken<'_>, file: &str, fragment: &Fragment, scripts: bool) -> Vec<Problem> {
+    let mut problems = taken.repeated(file, fragment);
+    problems.extend(taken.cycles(file, fragment));
     if !scripts {
-        problems.extend(script_checks(fragment).into_iter().map(|(pos, option)| Problem {
-            file: file.clone(),
+        problems.extend(fragment.scripts.iter().map(|(pos, option)| Problem {
+            file: file.to_owned(),
             line: pos.line,
             column: pos.column,
-            option,
+            option: option.clone(),
             message: "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to \
                       true"
                 .to_owned(),
@@ -341,23 +373,6 @@ fn objections(
         }));
     }
     problems
-}
-
-/// Checks that run commands.
-pub(crate) fn script_checks(fragment: &Fragment) -> Vec<(crate::tree::Pos, String)> {
-    let is_script =
-        |check: &CheckDefinition| check.kinds().iter().any(|kind| matches!(kind, CheckKind::Script | CheckKind::Docker));
-    let of_services = fragment
-        .services
-        .iter()
-        .filter(|(service, _)| service.checks.iter().any(is_script))
-        .map(|(service, pos)| (*pos, format!("service {}", service.effective_id())));
-    let alone = fragment
-        .checks
-        .iter()
-        .filter(|(check, _)| is_script(check))
-        .map(|(check, pos)| (*pos, format!("check {}", crate::definitions::check_id(check))));
-    of_services.chain(alone).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::error::FlagError;
 use crate::fragment::Setting;
 use crate::syntax::Format;
 use lictor_types::report::Problem;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Most files of one directory.
@@ -76,7 +76,7 @@ impl Sources {
     /// Lists the files: those of a directory in lexical order, its subdirectories left out, as Consul does.
     pub(crate) fn list(&self) -> Listing {
         let mut listing = Listing::default();
-        let mut seen = BTreeSet::new();
+        let mut seen = HashSet::new();
         for source in &self.paths {
             let path = source.path();
             match std::fs::metadata(path) {
@@ -103,7 +103,7 @@ impl Sources {
         listing
     }
 
-    fn list_directory(&self, directory: &Path, listing: &mut Listing, seen: &mut BTreeSet<PathBuf>) {
+    fn list_directory(&self, directory: &Path, listing: &mut Listing, seen: &mut HashSet<PathBuf>) {
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => {
@@ -129,7 +129,8 @@ impl Sources {
             let path = directory.join(&name);
             // Only links need a look at what they lead to.
             let is_directory = !is_file && std::fs::metadata(&path).is_ok_and(|meta| meta.is_dir());
-            if is_directory || !seen.insert(path.clone()) {
+            // A directory holds a name once; only what another path led to before may come again.
+            if is_directory || (self.paths.len() > 1 && !seen.insert(path.clone())) {
                 continue;
             }
             listing.files.push(FileSource { path, format, named: false });

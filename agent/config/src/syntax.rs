@@ -107,4 +107,6 @@ pub(crate) fn position(text: &str, offset: usize) -> Pos {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! All problems of all files in one run, for `lictor validate`.
 
+use crate::claims::Taken;
 use crate::fragment::{self, Fragment};
-use crate::load::script_checks;
 use crate::merge::Settings;
 use crate::resolve::{self, Surroundings};
 use crate::sockaddr;
@@ -99,32 +99,27 @@ pub fn validate(paths: &[PathBuf], options: ValidateOptions) -> Validation {
 }
 
 fn across_files(found: &mut Validation, fragments: &[(String, Fragment)], scripts: bool) {
-    let mut claims: HashMap<(&'static str, String), &str> = HashMap::new();
+    let mut taken = Taken::default();
     for (name, fragment) in fragments {
-        let problem = |pos: crate::tree::Pos, option: &str, message: String, hint: &str| Problem {
-            file: name.clone(),
-            line: pos.line,
-            column: pos.column,
-            option: option.to_owned(),
-            message,
-            hint: hint.to_owned(),
-        };
-        for (kind, id, pos) in crate::load::ids(fragment) {
-            let message = format!("the {kind} id {id:?} is already defined in ");
-            match claims.get(&(kind, id.clone())) {
-                Some(other) => found.problems.push(problem(pos, kind, message + other, "give each an id of its own")),
-                None => {
-                    claims.insert((kind, id), name);
-                }
-            }
+        found.problems.extend(taken.repeated(name, fragment));
+        taken.take_ids(name, fragment);
+        let cycles = taken.cycles(name, fragment);
+        if cycles.is_empty() {
+            taken.take_composites(fragment);
         }
+        found.problems.extend(cycles);
         if !scripts {
-            for (pos, option) in script_checks(fragment) {
-                let message = "a script check, but scripts are off";
-                let hint =
-                    "set enable_local_script_checks = true where the agent is configured, and validate that file with this one";
-                found.problems.push(problem(pos, &option, message.to_owned(), hint));
+            found.problems.extend(fragment.scripts.iter().map(|(pos, option)| {
+                Problem {
+                file: name.clone(),
+                line: pos.line,
+                column: pos.column,
+                option: option.clone(),
+                message: "a script check, but scripts are off".to_owned(),
+                hint: "set enable_local_script_checks = true where the agent is configured, and validate that file with this one"
+                    .to_owned(),
             }
+            }));
         }
     }
 }

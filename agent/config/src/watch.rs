@@ -8,6 +8,7 @@ mod fingerprint;
 
 use fingerprint::Fingerprint;
 use lictor_net::Shutdown;
+use lictor_net::clock;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::collections::HashMap;
@@ -33,6 +34,9 @@ const EMPTIED_MAX: usize = 64;
 const POLL: Duration = Duration::from_secs(5);
 /// Time between looks when no events can be had.
 const POLL_ALONE: Duration = Duration::from_millis(500);
+/// So long after a change it is told once more, should nothing else be: by then the times of files tell each change from the
+/// one before, which may have been read already.
+const AGAIN: Duration = Duration::from_millis(2500);
 
 /// The receiving end.
 #[derive(Debug)]
@@ -159,11 +163,12 @@ impl Watching {
 
     async fn run(mut self, sender: mpsc::Sender<()>) {
         self.arm();
-        let mut seen = self.look().await;
+        let mut seen = Some(self.look().await);
         if sender.try_send(()).is_err() {
             return;
         }
         let mut patience = PATIENCE;
+        let mut again = Some(clock::now() + AGAIN);
         loop {
             let period = if self.notify.is_some() && self.complete { POLL } else { POLL_ALONE };
             let event = tokio::time::timeout(period, self.events.notified()).await.is_ok();
@@ -173,21 +178,22 @@ impl Watching {
                 patience = if calm { PATIENCE } else { (patience * 2).min(PATIENCE_MAX) };
             }
             self.arm();
-            if event {
-                // A full channel holds a signal that is not taken yet: it covers this change as well.
-                if sender.try_send(()).is_err_and(|error| matches!(error, mpsc::error::TrySendError::Closed(()))) {
-                    return;
-                }
-                seen = self.look().await;
-                continue;
-            }
-            let now = self.look().await;
-            if now != seen {
+            let tell = if event {
+                // Whoever is told looks at all files now; what comes after is compared with a look that does not hold that up.
+                seen = None;
+                again = Some(clock::now() + AGAIN);
+                true
+            } else {
+                let now = Some(self.look().await);
+                let differs = seen.is_some() && now != seen;
                 seen = now;
-                if sender.try_send(()).is_err_and(|error| matches!(error, mpsc::error::TrySendError::Closed(()))) {
-                    return;
-                }
-            } else if sender.is_closed() {
+                let due = again.is_some_and(|at| at <= clock::now());
+                again = if differs { Some(clock::now() + AGAIN) } else { again.filter(|_| !due) };
+                differs || due
+            };
+            // A full channel holds a signal that is not taken yet: it covers this change as well.
+            let told = if tell { sender.try_send(()) } else { Ok(()) };
+            if sender.is_closed() || told.is_err_and(|error| matches!(error, mpsc::error::TrySendError::Closed(()))) {
                 return;
             }
         }

@@ -173,11 +173,12 @@ impl Reloader {
     /// Every source with its state, and what plugins have to say to its checks now.
     pub(crate) async fn sources(&self) -> Vec<SourceStatus> {
         let walk = self.walk.lock().await;
+        let sources: Vec<SourceStatus> = walk.running.sources.iter().map(|source| (**source).clone()).collect();
         #[cfg(feature = "plugins")]
         if let Some(targets) = self.targets.get() {
-            return plugins::with_problems(walk.running.sources.clone(), targets, &walk.running);
+            return plugins::with_problems(sources, targets, &walk.running);
         }
-        walk.running.sources.clone()
+        sources
     }
 
     /// Every plugin that was called, with its state and figures.

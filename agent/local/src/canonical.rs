@@ -63,13 +63,10 @@ pub fn content_hash(service: &NodeService) -> String {
 /// several), name `Service '<name>' check`, service id, token, origin. Of checks with one id the last counts.
 pub fn service_checks(definition: &ServiceDefinition) -> Vec<CheckDefinition> {
     let id = definition.effective_id();
-    let several = definition.checks.len() > 1;
     let mut checks: Vec<CheckDefinition> = Vec::with_capacity(definition.checks.len());
     for (at, check) in definition.checks.iter().enumerate() {
         let mut check = check.clone();
-        if check.id.is_empty() {
-            check.id = CheckId::from(if several { format!("service:{id}:{}", at + 1) } else { format!("service:{id}") });
-        }
+        check.id = definition.check_id(at);
         if check.name.is_empty() {
             check.name = format!("Service '{}' check", definition.name);
         }

@@ -74,6 +74,15 @@ impl ServiceDefinition {
     pub fn effective_id(&self) -> ServiceId {
         if self.id.is_empty() { ServiceId::from(self.name.as_str()) } else { self.id.clone() }
     }
+
+    /// The id in effect of its check at `index`: the given one, else `service:<id>`, with `:<n>` (from 1) when it has several.
+    pub fn check_id(&self, index: usize) -> CheckId {
+        match self.checks.get(index) {
+            Some(check) if !check.id.is_empty() => check.id.clone(),
+            _ if self.checks.len() > 1 => CheckId::from(format!("service:{}:{}", self.effective_id(), index + 1)),
+            _ => CheckId::from(format!("service:{}", self.effective_id())),
+        }
+    }
 }
 
 /// A check to run on this agent: on its own (a node check, or tied to a service by `service_id`) or within a service.

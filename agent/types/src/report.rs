@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Problem {
-    /// Path of the file, or `flags`.
+    /// Path of the file, `flags`, or `-hcl[N]`.
     pub file: String,
     /// Line, from 1; 0 when unknown.
     pub line: u32,

@@ -69,4 +69,5 @@ pub(crate) const ALL: &[Case] = &[
     cost("check-tcp", "ms cpu/run", checks::tcp),
     cost("check-script", "ms cpu/run", checks::script),
     cost("file-to-dns", "ms", life::file_to_dns),
+    cost("file-to-dns-10000", "ms", life::file_to_dns_10000),
 ];

@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A change so shortly after another may leave the same time behind.
-const RACY: Duration = Duration::from_secs(2);
+/// Times of files are those of a clock that ticks; two changes within one tick leave the same time behind. Where times have
+/// fractions of a second it ticks every 10 ms at the slowest, and clocks of file servers run a little beside ours …
+const TICK: Duration = Duration::from_millis(100);
+/// … and where they have none, every second or two.
+const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// A file that was just emptied is given so long to be filled: who edits in place empties first, and that must not be taken for
 /// the removal of what the file defined.
@@ -51,17 +54,23 @@ impl Stamp {
         wall.checked_sub(changed).is_some_and(|since| since < age)
     }
 
-    /// Whether the file changed so lately that its times prove nothing.
-    fn is_racy(&self, wall: Duration) -> bool {
-        let changed = Duration::from_secs(u64::try_from(self.changed.0).unwrap_or(0));
-        changed + RACY >= wall
+    /// Whether this stamp, taken before the file was read at `wall`, proves that the file is still what was read when it is met
+    /// again. It does not when the last change was so shortly before that the next one may have left the same time.
+    fn is_proof(&self, wall: Duration) -> bool {
+        let tick = if self.changed.1 == 0 { COARSE_TICK } else { TICK };
+        let part = |number: i64| u64::try_from(number).unwrap_or(0);
+        let changed = Duration::from_secs(part(self.changed.0)) + Duration::from_nanos(part(self.changed.1));
+        changed + tick < wall
     }
 }
 
 /// A file as read last.
 #[derive(Debug)]
 pub(super) struct FileState {
+    /// What the file looked like when it was read, as far as that proves anything.
     stamp: Option<Stamp>,
+    /// Size when it was read.
+    size: u64,
     pub(super) outcome: Result<Arc<Fragment>, BadSource>,
     pub(super) sha256: String,
     /// What was in effect when the file was good for the last time.
@@ -73,33 +82,42 @@ pub(super) struct FileState {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     states: HashMap<PathBuf, FileState>,
+    /// When this look at them began.
+    wall: Duration,
     #[cfg(test)]
     pub(super) parsed: usize,
 }
 
 impl Files {
+    /// Begins a look at all files.
+    pub(super) fn begin(&mut self) {
+        self.wall = clock::wall();
+    }
+
     /// Looks at a file again.
     pub(super) fn refresh(&mut self, source: &FileSource) -> &FileState {
         let state = self.states.entry(source.path.clone()).or_insert_with(|| FileState {
             stamp: None,
+            size: 0,
             outcome: Err(BadSource::default()),
             sha256: String::new(),
             last_good: None,
             last_sha256: String::new(),
         });
-        let wall = clock::wall();
-        let (stamp, bytes) = match read(&source.path, state.stamp.as_ref(), wall) {
+        let (stamp, bytes) = match read(&source.path, state) {
             Ok(None) => return state,
             Ok(Some(read)) => read,
             Err(message) => {
                 state.stamp = None;
+                state.size = 0;
                 state.sha256 = String::new();
                 state.outcome = Err(BadSource { problems: vec![problem(&source.path, &message, "")], ..BadSource::default() });
                 return state;
             }
         };
-        let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        state.stamp = Some(stamp);
+        state.size = stamp.size;
+        state.stamp = Some(stamp).filter(|stamp| stamp.is_proof(self.wall));
+        let sha256 = digest(&bytes);
         if state.sha256 == sha256 {
             return state;
         }
@@ -121,6 +139,7 @@ impl Files {
     pub(super) fn is_good(&mut self, path: &Path) {
         if let Some(state) = self.states.get_mut(path)
             && let Ok(fragment) = &state.outcome
+            && !state.last_good.as_ref().is_some_and(|good| Arc::ptr_eq(good, fragment))
         {
             state.last_good = Some(fragment.clone());
             state.last_sha256.clone_from(&state.sha256);
@@ -128,9 +147,8 @@ impl Files {
     }
 
     /// Forgets the files that are gone.
-    pub(super) fn retain<'p>(&mut self, paths: impl Iterator<Item = &'p PathBuf>) {
-        let keep: HashSet<&PathBuf> = paths.collect();
-        self.states.retain(|path, _| keep.contains(path));
+    pub(super) fn retain(&mut self, keep: &HashSet<&Path>) {
+        self.states.retain(|path, _| keep.contains(path.as_path()));
     }
 
     /// The paths known.
@@ -145,20 +163,26 @@ fn pause() {
     std::thread::sleep(FILL_STEP);
 }
 
-/// The content of a file, unless it is still the one of `known`.
-fn read(path: &Path, known: Option<&Stamp>, wall: Duration) -> Result<Option<(Stamp, Vec<u8>)>, String> {
+/// SHA-256, in hexadecimal.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The content of a file, unless it is still the one that was read last.
+fn read(path: &Path, known: &FileState) -> Result<Option<(Stamp, Vec<u8>)>, String> {
     let describe = |error: std::io::Error| format!("cannot be read: {error}");
+    // By its path each time: a link that leads elsewhere now, and a file put in the place of another, have another inode.
     let mut meta = std::fs::metadata(path).map_err(describe)?;
     if !meta.is_file() {
         return Err("is no regular file".to_owned());
     }
     let mut stamp = Stamp::of(&meta);
-    while stamp.size == 0 && known.is_some_and(|known| known.size > 0) && stamp.is_younger(FILL, clock::wall()) {
+    while stamp.size == 0 && known.size > 0 && stamp.is_younger(FILL, clock::wall()) {
         pause();
         meta = std::fs::metadata(path).map_err(describe)?;
         stamp = Stamp::of(&meta);
     }
-    if known == Some(&stamp) && !stamp.is_racy(wall) {
+    if known.stamp.as_ref() == Some(&stamp) {
         return Ok(None);
     }
     let limit = FILE_SIZE_MAX as u64 + 1;

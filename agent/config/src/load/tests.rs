@@ -426,3 +426,106 @@ fn no_mutation_of_one_file_harms_the_others() {
     }
     assert!(quarantined > 150, "{quarantined}");
 }
+
+/// What comes with the command line is registered as if it stood in a file, and stays over every reload.
+#[test]
+fn definitions_of_hcl_flags_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = |hcl: &[&str]| {
+        let mut args = vec!["-dev", "-config-dir", dir.path().to_str().unwrap()];
+        hcl.iter().for_each(|text| args.extend(["-hcl", text]));
+        loader(&args)
+    };
+    let mut from_flags = args(&[
+        "log_level = \"WARN\"",
+        "service { name = \"f\" port = 1 }\ncheck { name = \"k\" ttl = \"9s\" }\nplugin \"p\" { path = \"/x\" }",
+    ]);
+    let start = from_flags.load().unwrap();
+    assert_eq!(names(&start), ["f:1"]);
+    assert_eq!((start.checks.len(), start.config.plugins.entries.len(), start.config.log.level.as_str()), (1, 1, "WARN"));
+    assert_eq!(start.services[0].origin, lictor_types::Origin::File { path: "-hcl[1]".to_owned(), line: 1 });
+    assert_eq!(start.sources.iter().map(|s| (s.file.as_str(), s.state.as_str())).collect::<Vec<_>>(), [("-hcl[1]", "loaded")]);
+    // A file is added, and wants what the flag has.
+    fs::write(dir.path().join("a.hcl"), "service { name = \"f\" port = 2 }").unwrap();
+    fs::write(dir.path().join("b.hcl"), "service { name = \"b\" port = 3 }").unwrap();
+    let next = from_flags.load().unwrap();
+    assert_eq!(names(&next), ["b:3", "f:1"]);
+    assert!(next.problems[0].message.contains("already defined in -hcl[1]"), "{:?}", next.problems);
+    let diff = ConfigDiff::between(&start, &next);
+    assert_eq!((diff.services_added.len(), diff.services_removed.len(), diff.unchanged), (1, 0, 2));
+    assert!(Arc::ptr_eq(&start.services[0], &next.services[1]));
+    // What is wrong in a flag is fatal at the start.
+    let error = args(&["service { name = \"f\" prot = 1 }"]).load().unwrap_err();
+    assert_eq!((error.problems[0].file.as_str(), error.problems[0].line), ("-hcl[0]", 1));
+}
+
+#[test]
+fn cycles_of_composites_are_found_across_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let composite =
+        |id: &str, of: &str| format!("check {{\n id = \"{id}\" name = \"{id}\"\n composite {{ all = [\"{of}\"] }}\n}}\n");
+    write("a.hcl", &composite("a", "b"));
+    write("b.hcl", &composite("b", "plain"));
+    let mut loader = in_dir(dir.path());
+    let start = loader.load().unwrap();
+    assert_eq!((start.checks.len(), start.problems.len()), (2, 0));
+    // The file that closes it is told, and keeps what it had; also when it closes it through the check of a service.
+    let web = "service {\n name = \"web\"\n check {\n  composite { all = [\"a\"] }\n }\n}\n";
+    for (name, text, line, cycle) in [
+        ("b.hcl", composite("b", "a"), 1, "b -> a -> b"),
+        ("b.hcl", composite("b", "service:web") + web, 1, "b -> service:web -> a -> b"),
+        ("c.hcl", composite("c", "c"), 3, "composed of itself"),
+    ] {
+        write(name, &text);
+        let loaded = loader.load().unwrap();
+        let told: Vec<(bool, u32, bool)> =
+            loaded.problems.iter().map(|p| (p.file.ends_with(name), p.line, p.message.contains(cycle))).collect();
+        assert_eq!(told, [(true, line, true)], "{:?}", loaded.problems);
+        assert_eq!(loaded.checks.len(), 2);
+        write("b.hcl", &composite("b", "plain"));
+        let _ = fs::remove_file(dir.path().join("c.hcl"));
+        assert!(loader.load().unwrap().problems.is_empty());
+    }
+    // Turned round in both files at once it is none.
+    write("a.hcl", &composite("a", "plain"));
+    write("b.hcl", &composite("b", "a"));
+    let loaded = loader.load().unwrap();
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+}
+
+/// Content changes that leave as little behind as possible: the size, and times of one tick of the clock.
+#[test]
+fn changes_that_hardly_show_are_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.hcl");
+    let text = |port: u32| format!("service {{ name = \"a\" port = {port} }}");
+    fs::write(&path, text(1000)).unwrap();
+    let mut loader = in_dir(dir.path());
+    loader.load().unwrap();
+    // In place, of the same size, as fast as it goes: some of these share a tick with the load before.
+    for port in 1001..1200 {
+        fs::write(&path, text(port)).unwrap();
+        assert_eq!(names(&loader.load().unwrap()), [format!("a:{port}")]);
+    }
+    // In place with the time of modification put back.
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, text(2000)).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    assert_eq!(names(&loader.load().unwrap()), ["a:2000"]);
+    // Renamed over, with the same size and time of modification.
+    let beside = dir.path().join("beside");
+    fs::write(&beside, text(2001)).unwrap();
+    fs::File::options().write(true).open(&beside).unwrap().set_modified(modified).unwrap();
+    fs::rename(&beside, &path).unwrap();
+    assert_eq!(names(&loader.load().unwrap()), ["a:2001"]);
+    // A link that leads elsewhere.
+    for port in [2002, 2003] {
+        fs::write(dir.path().join(format!("v{port}")), text(port)).unwrap();
+    }
+    for port in [2002, 2003, 2002] {
+        std::os::unix::fs::symlink(format!("v{port}"), &beside).unwrap();
+        fs::rename(&beside, &path).unwrap();
+        assert_eq!(names(&loader.load().unwrap()), [format!("a:{port}")]);
+    }
+}

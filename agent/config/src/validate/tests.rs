@@ -63,6 +63,28 @@ fn one_problem_hides_no_other() {
 }
 
 #[test]
+fn cycles_of_composites_are_found_across_files() {
+    let composite =
+        |id: &str, of: &str| format!("check {{\n id = \"{id}\"\n name = \"{id}\"\n composite {{ all = [{of}] }}\n}}\n");
+    let web = "\nservice {\n name = \"web\"\n checks = [\n  { name = \"x\", ttl = \"9s\" },\n  { composite { all = [\"a\"] } }\n ]\n}\n";
+    let (a, b, c) = (composite("a", "\"b\", \"x\""), composite("b", "\"service:web:2\""), composite("c", "\"a\""));
+    // What only leads into the cycle is not told as well.
+    assert_eq!(
+        run(&[("a.hcl", &a), ("b.hcl", &b), ("c.hcl", &c), ("web.hcl", web)], STRICT),
+        [
+            "web.hcl:6:3: the composite check \"service:web:2\" closes a cycle: service:web:2 -> a -> b -> service:web:2 (take one of \
+             them out of the other's checks)"
+        ]
+    );
+    assert_eq!(run(&[("a.hcl", &a), ("b.hcl", &b), ("c.hcl", &c)], STRICT), Vec::<String>::new());
+    let own = composite("b", "\"a\"") + &a;
+    assert_eq!(
+        run(&[("a.hcl", &own)], STRICT),
+        ["a.hcl:1:7: the composite check \"b\" closes a cycle: b -> a -> b (take one of them out of the other's checks)"]
+    );
+}
+
+#[test]
 fn a_directory_of_services_is_enough() {
     assert_eq!(run(&[("a.hcl", "service { name = \"a\" }")], STRICT), Vec::<String>::new());
     let scripts = ValidateOptions { scripts: true, ..STRICT };

@@ -109,7 +109,7 @@ pub(super) fn settle(loaded: &mut Loaded, before: &Loaded, refused: &[Refused]) 
             }
         };
         if let Some(source) = loaded.sources.iter_mut().find(|source| source.file == refused.problem.file) {
-            mark(source, refused, is_there);
+            mark(Arc::make_mut(source), refused, is_there);
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
             services: vec![service.effective_id()],
             ..SourceStatus::default()
         };
-        loaded.sources = services.iter().map(file).collect();
+        loaded.sources = services.iter().map(file).map(Arc::new).collect();
         loaded
     }
 

@@ -97,19 +97,29 @@ fn settle() {
     std::thread::sleep(Duration::from_secs(2));
 }
 
-/// From the rename of one more definition file (and a `reload` for an agent that must be told) to the DNS answer, with a
-/// thousand other files there.
+/// With a thousand other files there.
 pub(crate) fn file_to_dns(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    change_to_answer(program, 1000, 5)
+}
+
+/// With ten thousand.
+pub(crate) fn file_to_dns_10000(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    change_to_answer(program, 10_000, if program.needs_reload { 3 } else { 50 })
+}
+
+/// From the rename of one more definition file (and a `reload` for an agent that must be told) to the DNS answer.
+fn change_to_answer(program: &Program, others: u64, changes: u64) -> Result<Vec<Figure>> {
     let agent = program.start(true, "{}")?;
     let folder = agent.config_dir();
     let definition = |n: u64| format!("{{\"service\":{{\"name\":\"f{n}\",\"port\":80}}}}");
-    for n in 0..1000 {
+    for n in 0..others {
         fs::write(folder.join(format!("f{n}.json")), definition(n))?;
     }
     agent.must("PUT", "/v1/agent/reload", "")?;
-    lictor_e2e::wait::until("the files", || (!dns::addresses(agent.ports.dns, "f999.service.consul.").is_empty()).then_some(()));
+    let last = format!("f{}.service.consul.", others - 1);
+    lictor_e2e::wait::until("the files", || (!dns::addresses(agent.ports.dns, &last).is_empty()).then_some(()));
     let mut values = Vec::new();
-    for n in 2000..2005 {
+    for n in 2 * others..2 * others + changes {
         let aside = folder.join("aside");
         fs::write(&aside, definition(n))?;
         let begin = now();
