@@ -1,9 +1,10 @@
 //! Joining until it works, and coming back after a restart.
 
-use crate::{Node, PATIENCE, settings};
+use crate::{Node, PATIENCE, is, settings};
 use lictor_gossip::GossipSettings;
 use lictor_gossip::driver::{Interference, RetryError, RetryJoin};
 use lictor_net::clock;
+use lictor_types::MemberStatus;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -104,16 +105,22 @@ async fn after_a_leave_it_comes_back_only_if_it_shall() {
     b.stop().await;
     wait_for_file(folder.path(), |kept| kept["Left"] == true && kept["Peers"][0]["Name"] == "a").await;
 
-    let names = Arc::new(LateName { asked: AtomicU32::new(0), known_after: 0 });
-    let away = Node::start("b", GossipSettings { bind, interference: Some(names), ..kept_in(folder.path(), 2) }).await;
-    // Had it asked anybody, the asking would have begun before this one, over the same pump.
-    assert!(away.handle.join(&["127.0.0.1:1".to_owned()]).await.is_err());
-    away.wait_for_alive(&["b"]).await;
+    let other_folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(other_folder.path().join("serf")).unwrap();
+    std::fs::copy(folder.path().join("serf/local.peers"), other_folder.path().join("serf/local.peers")).unwrap();
+    let away = Node::start("b", GossipSettings { bind, ..kept_in(other_folder.path(), 2) }).await;
+    // Had it asked the old pool, that would have been before this, and `c` would be told of `a`.
+    let c = Node::start("c", settings(3)).await;
+    c.join(&away).await;
+    for node in [&away, &c] {
+        node.wait_for("the two alone", |members| members.len() == 2).await;
+    }
+    c.stop().await;
     away.stop().await;
 
     let back = Node::start("b", GossipSettings { bind, rejoin_after_leave: true, ..kept_in(folder.path(), 2) }).await;
     for node in [&a, &back] {
-        node.wait_for_alive(&["a", "b"]).await;
+        node.wait_for("a and b", |members| is(members, "a", MemberStatus::Alive) && is(members, "b", MemberStatus::Alive)).await;
     }
     wait_for_file(folder.path(), |kept| kept["Left"] == false).await;
 }
@@ -139,7 +146,7 @@ async fn the_last_members_are_kept_when_they_are_all_gone() {
     wait_for_file(folder.path(), |kept| kept["Peers"][0]["Name"] == "a").await;
     let bind = a.handle.local_address();
     a.stop().await;
-    b.wait_for_status("a", lictor_types::MemberStatus::Failed).await;
+    b.wait_for_status("a", MemberStatus::Failed).await;
     b.stop().await;
     wait_for_file(folder.path(), |kept| kept["Peers"][0]["Name"] == "a").await;
     let a = Node::start("a", GossipSettings { bind, ..settings(1) }).await;
