@@ -105,7 +105,10 @@ async fn after_a_leave_it_comes_back_only_if_it_shall() {
     b.stop().await;
     wait_for_file(folder.path(), |kept| kept["Left"] == true && kept["Peers"][0]["Name"] == "a").await;
 
-    let away = Node::start("b", GossipSettings { bind, ..kept_in(folder.path(), 2) }).await;
+    let other_folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(other_folder.path().join("serf")).unwrap();
+    std::fs::copy(folder.path().join("serf/local.peers"), other_folder.path().join("serf/local.peers")).unwrap();
+    let away = Node::start("b", GossipSettings { bind, ..kept_in(other_folder.path(), 2) }).await;
     // Had it asked the old pool, that would have been before this, and `c` would be told of `a`.
     let c = Node::start("c", settings(3)).await;
     c.join(&away).await;
