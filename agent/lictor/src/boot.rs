@@ -1,15 +1,15 @@
 //! The boot sequence: every room is made here, in the order of their needs, and ended in the opposite order.
 
 use crate::health_view::LocalView;
-use crate::members::{self, Pool};
+use crate::datacenter::{self, Datacenter};
 use crate::node::LocalNode;
+use crate::pools::{self, Pools};
 use crate::reload::{Reloader, Targets};
 use crate::runner::ScheduledRunner;
 use crate::signals::{Asked, Signals};
 use crate::{VERSION, banner, identity, settings};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use lictor_acl::Acl;
-use lictor_catalog::Catalog;
 use lictor_checks::{PluginSource, Scheduler};
 use lictor_cli::Terminal;
 use lictor_config::{FlagError, Loader, RuntimeConfig, Sources, Watcher};
@@ -17,9 +17,8 @@ use lictor_dns::DnsServer;
 use lictor_http::HttpServer;
 use lictor_local::PauseGuard;
 use lictor_net::Shutdown;
-use lictor_raft::RaftNode;
+use lictor_gossip::driver::RetryError;
 use lictor_rpc::{Cluster, EventLog, Node};
-use lictor_server::{Server, ServerSettings};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::io::Read;
@@ -33,7 +32,7 @@ use tokio::sync::{mpsc, watch};
 /// Results of checks that may wait for the local state.
 const UPDATES_MAX: usize = 1024;
 /// How long everything may take to end once it was asked to.
-const END_PATIENCE: Duration = Duration::from_secs(10);
+const END_PATIENCE: Duration = Duration::from_secs(20);
 /// How often metrics close an interval.
 const METRICS_TICK: Duration = Duration::from_secs(1);
 
@@ -83,7 +82,10 @@ struct Agent {
     config: Arc<RuntimeConfig>,
     reloader: Arc<Reloader>,
     leaving: watch::Receiver<bool>,
-    raft: Arc<RaftNode>,
+    pools: Pools,
+    datacenter: Datacenter,
+    /// Told when joining is given up.
+    given_up: mpsc::Receiver<RetryError>,
     /// Ends what serves: listeners, checks, loops.
     shutdown: Shutdown,
     watcher: Option<Watcher>,
@@ -101,12 +103,6 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     .context("reading the configuration failed within")?;
     let loaded = loaded?;
     let config = Arc::clone(&loaded.config);
-    if !config.server {
-        bail!("client agents are not built yet: start with -server -bootstrap-expect=1, or with -dev");
-    }
-    if !config.bootstrap {
-        bail!("clusters of several servers are not built yet: start with -bootstrap-expect=1, or with -dev");
-    }
     let data_dir = config.data_dir.as_deref().filter(|_| !config.dev);
     if let Some(data_dir) = data_dir {
         make_usable(data_dir)?;
@@ -118,24 +114,20 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     let watcher = config.auto_reload_config.then(|| Watcher::start(watched, &shutdown));
     let reloader = Reloader::new(sources, loader, loaded);
 
-    let catalog = Catalog::new(&config.datacenter);
     let node_id = identity::node_id(&config.node_id, data_dir)?;
-    let raft = RaftNode::start(settings::raft(&config, &node_id), catalog.clone()).await?;
+    let prepared = datacenter::prepare(&config, &node_id, &mut chance, &shutdown).await?;
+    let pools = match Pools::start(&config, &node_id, prepared.raft_id(), &mut chance, &shutdown).await {
+        Ok(pools) => pools,
+        Err(error) => {
+            shutdown.finish().await;
+            prepared.end().await;
+            return Err(error);
+        }
+    };
     terminal.say(&banner::text(&config, &node_id, VERSION));
     write_pid(&config)?;
-
-    let own = members::own(&config, &node_id, VERSION, Pool::Lan);
-    let members = watch::Sender::new(vec![own]);
-    let server_settings = ServerSettings {
-        session_ttl_min: if config.session_ttl_min.is_zero() { Duration::from_secs(10) } else { config.session_ttl_min },
-        query_time_default: config.default_query_time,
-        query_time_max: config.max_query_time,
-        leader_wait: config.rpc_hold_timeout,
-        seed: chance.next_u64(),
-        ..ServerSettings::new(settings::node(&config, &node_id))
-    };
-    let server = Server::start(server_settings, Arc::clone(&raft), catalog, members.subscribe(), shutdown.clone());
-    let cluster: Arc<dyn Cluster> = server;
+    let datacenter = prepared.enter(&config, &node_id, &pools, &mut chance, &shutdown);
+    let cluster = datacenter.cluster();
 
     #[cfg(feature = "plugins")]
     let (plugins, plugin_seed) = {
@@ -158,6 +150,12 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     view.attach(local.clone());
 
     let (leave, leaving) = watch::channel(false);
+    let events = Arc::new(EventLog::default());
+    shutdown.spawn(pools::receive_events(pools.lan.clone(), Arc::clone(&events), config.node_name.clone(), local.clone()));
+    if !config.cluster.disable_coordinates {
+        let seed = chance.next_u64();
+        shutdown.spawn(crate::coordinates::send(config.node_name.clone(), pools.lan.clone(), Arc::clone(&cluster), seed, shutdown.clone()));
+    }
     let node: Arc<dyn Node> = Arc::new(LocalNode {
         config: Arc::clone(&config),
         node_id: node_id.clone(),
@@ -165,9 +163,10 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         local: local.clone(),
         scheduler,
         reloader: Arc::clone(&reloader),
-        raft: Some(Arc::clone(&raft)),
-        members: members.subscribe(),
-        events: EventLog::default(),
+        raft: datacenter.raft().cloned(),
+        cluster: Arc::clone(&cluster),
+        pools: pools.clone(),
+        events,
         leaving: leave,
     });
     let doors = open_doors(&config, &cluster, &node, &shutdown, chance.next_u64()).await;
@@ -176,7 +175,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         Err(error) => {
             // The log was opened already: leave it in good order.
             shutdown.finish().await;
-            raft.shutdown().await;
+            datacenter.end().await;
             return Err(error);
         }
     };
@@ -203,15 +202,13 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
             restore(local, syncing).await
         }
     });
-    // The pool lives as long as the agent.
-    shutdown.spawn({
-        let shutdown = shutdown.clone();
-        async move {
-            shutdown.requested().await;
-            drop(members);
-        }
-    });
-    Ok(Agent { config, reloader, leaving, raft, shutdown, watcher, beginning: Some(beginning) })
+    let (giving_up, given_up) = mpsc::channel(1);
+    if let Err(error) = pools.join(&config, &mut chance, &shutdown, giving_up).await {
+        shutdown.finish().await;
+        datacenter.end().await;
+        return Err(error);
+    }
+    Ok(Agent { config, reloader, leaving, pools, datacenter, given_up, shutdown, watcher, beginning: Some(beginning) })
 }
 
 /// Binds HTTP and DNS, so that a taken port is told before anything is served.
@@ -267,8 +264,13 @@ impl Agent {
         };
         tracing::info!(leave = left, "ending");
         let end = async {
+            if left {
+                self.datacenter.hand_over().await;
+                self.pools.leave().await;
+                self.datacenter.wait_removed().await;
+            }
             self.shutdown.finish().await;
-            self.raft.shutdown().await;
+            self.datacenter.end().await;
         };
         tokio::select! {
             done = lictor_net::clock::timeout(END_PATIENCE, end) => if done.is_err() {
@@ -305,6 +307,12 @@ impl Agent {
                     Some(Asked::Reload)
                 }
                 _ = self.leaving.wait_for(|leaving| *leaving) => None,
+                Some(error) = self.given_up.recv() => {
+                    if matches!(error, RetryError::Exhausted { .. }) {
+                        return Err(error.into());
+                    }
+                    continue;
+                }
             };
             let end = if end == Some(Asked::Reload) {
                 // Files may lie on a disk that does not answer: that must not keep the agent from ending.

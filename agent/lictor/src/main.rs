@@ -5,6 +5,8 @@
 
 mod banner;
 mod boot;
+mod coordinates;
+mod datacenter;
 mod describe;
 mod health_view;
 mod host;
@@ -13,6 +15,7 @@ mod members;
 mod node;
 #[cfg(feature = "plugins")]
 mod plugin_files;
+mod pools;
 mod reload;
 mod runner;
 mod settings;

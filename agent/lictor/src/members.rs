@@ -1,4 +1,4 @@
-//! The members that this agent knows. Until there is gossip it knows itself.
+//! This agent as a member of its pools: the tags by which others know what it is.
 
 use crate::settings;
 use lictor_config::RuntimeConfig;
@@ -32,6 +32,12 @@ pub(crate) fn own(config: &RuntimeConfig, node_id: &str, version: &str, pool: Po
         tag("acls", "0".to_owned());
         tag("port", settings::server_address(config).port().to_string());
         tag("raft_vsn", "3".to_owned());
+        if !config.bootstrap && config.bootstrap_expect > 1 {
+            tag("expect", config.bootstrap_expect.to_string());
+        }
+        if config.cluster.non_voting_server {
+            tag("nonvoter", "1".to_owned());
+        }
         if let Some(wan) = config.listeners.serf_wan {
             tag("wan_join_port", wan.port().to_string());
         }

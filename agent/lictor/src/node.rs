@@ -3,6 +3,7 @@
 use crate::describe::{self, Facts};
 use crate::host;
 use crate::members::{self, Pool};
+use crate::pools::Pools;
 use crate::reload::Reloader;
 use async_trait::async_trait;
 use lictor_acl::{Acl, Permission, Resource};
@@ -11,7 +12,7 @@ use lictor_config::RuntimeConfig;
 use lictor_local::LocalHandle;
 use lictor_raft::RaftNode;
 use lictor_rpc::node::{LocalCheck, LocalService, RegisterOptions};
-use lictor_rpc::{EventLog, Node, NodeError, UserEvent};
+use lictor_rpc::{Cluster, EventLog, Node, NodeError, UserEvent};
 use lictor_types::report::{ReloadReport, SourceStatus};
 use lictor_types::{CheckDefinition, CheckId, CheckRun, HealthStatus, Member, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
@@ -39,10 +40,12 @@ pub(crate) struct LocalNode {
     pub(crate) reloader: Arc<Reloader>,
     /// Its part in raft; `None` on client agents.
     pub(crate) raft: Option<Arc<RaftNode>>,
-    /// Members of the LAN pool.
-    pub(crate) members: watch::Receiver<Vec<Member>>,
+    /// The datacenter.
+    pub(crate) cluster: Arc<dyn Cluster>,
+    /// Its gossip pools.
+    pub(crate) pools: Pools,
     /// User events received.
-    pub(crate) events: EventLog,
+    pub(crate) events: Arc<EventLog>,
     /// Told when the agent shall leave and end.
     pub(crate) leaving: watch::Sender<bool>,
 }
@@ -126,6 +129,7 @@ impl Node for LocalNode {
         let checks = self.local.checks();
         let ttls = checks.iter().filter(|check| check.check.kind == "ttl").count();
         let leader = self.raft.as_ref().and_then(|raft| raft.leader()).unwrap_or_default();
+        let known = self.pools.lan.members().borrow().len();
         Ok(describe::describe(&Facts {
             datacenter: &self.config.datacenter,
             node_name: &self.config.node_name,
@@ -139,7 +143,7 @@ impl Node for LocalNode {
             raft: self.raft_figures(),
             leader: &leader,
             is_leader: self.raft.as_ref().is_some_and(|raft| raft.is_leader()),
-            members: self.members.borrow().len(),
+            members: known,
         }))
     }
 
@@ -154,9 +158,9 @@ impl Node for LocalNode {
             if !self.config.server {
                 return Ok(Vec::new());
             }
-            vec![members::own(&self.config, &self.node_id, crate::VERSION, Pool::Wan)]
+            self.pools.wan.as_ref().map_or_else(Vec::new, |wan| wan.members().borrow().clone())
         } else {
-            self.members.borrow().clone()
+            self.pools.lan.members().borrow().clone()
         };
         members.retain(|member| acl.allows(Permission::read(Resource::Node(member.name.as_str()))));
         Ok(members)
@@ -282,6 +286,25 @@ impl Node for LocalNode {
         Ok(self.reloader.plugins())
     }
 
+    async fn join(&self, address: &str, wan: bool, token: &Token) -> Result<(), NodeError> {
+        self.write_agent(token)?;
+        let pool = if wan { self.pools.wan.as_ref() } else { Some(&self.pools.lan) };
+        let pool = pool.ok_or_else(|| NodeError::Refused("only servers are members of the WAN pool".to_owned()))?;
+        pool.join(&[address.to_owned()]).await.map(drop).map_err(|error| NodeError::Refused(error.to_string()))
+    }
+
+    async fn force_leave(&self, name: &str, prune: bool, token: &Token) -> Result<(), NodeError> {
+        self.allow(token, Permission::write(Resource::Operator))?;
+        let wan_name = format!("{name}.{}", self.config.datacenter);
+        let refused = |error: lictor_gossip::driver::GossipError| NodeError::Refused(error.to_string());
+        let mut found = self.pools.lan.force_leave(name, prune).await.map_err(refused)?;
+        if let Some(wan) = &self.pools.wan {
+            // In the WAN pool a server has its datacenter behind its name; either form is taken.
+            found |= wan.force_leave(&wan_name, prune).await.map_err(refused)? || wan.force_leave(name, prune).await.map_err(refused)?;
+        }
+        if found { Ok(()) } else { Err(NodeError::Refused(format!("agent: No node found with name '{name}'"))) }
+    }
+
     async fn leave(&self, token: &Token) -> Result<(), NodeError> {
         self.write_agent(token)?;
         self.leaving.send_replace(true);
@@ -290,9 +313,7 @@ impl Node for LocalNode {
 
     async fn fire_event(&self, event: UserEvent, token: &Token) -> Result<(), NodeError> {
         self.allow(token, Permission::write(Resource::Event(&event.name)))?;
-        // The only member is this one: what it sends it receives.
-        self.events.receive(event, &self.config.node_name, &self.local.services());
-        Ok(())
+        crate::pools::fire(&self.pools.lan, &event.name, event.to_payload()).await.map_err(NodeError::Refused)
     }
 
     async fn events(&self, name: &str, index: Option<u64>, token: &Token) -> Result<(u64, Vec<Arc<UserEvent>>), NodeError> {

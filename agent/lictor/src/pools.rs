@@ -2,15 +2,20 @@
 
 use crate::members::{self, Pool};
 use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use bytes::Bytes;
 use lictor_config::RuntimeConfig;
 use lictor_config::runtime::Gossip as Times;
 use lictor_gossip::driver::{Encryption, Heard, RetryError, RetryJoin};
 use lictor_gossip::engine::{EngineSettings, Event, Own};
+use lictor_gossip::keyring::{Key, KeyOperation};
 use lictor_gossip::{Gossip, GossipHandle, GossipSettings, driver};
 use lictor_local::LocalHandle;
 use lictor_net::Shutdown;
-use lictor_rpc::{EventLog, UserEvent};
-use lictor_types::Member;
+use lictor_raft::RaftSettings;
+use lictor_rpc::{ClusterError, EventLog, UserEvent};
+use lictor_server::GossipDoor;
+use lictor_types::{KeyringReply, KeyringRequest, KeyringVerb, Member};
 use rand::Rng;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,12 +34,16 @@ impl Pools {
     pub(crate) async fn start(
         config: &RuntimeConfig,
         node_id: &str,
+        raft_id: Option<u64>,
         chance: &mut impl Rng,
         shutdown: &Shutdown,
     ) -> Result<Self> {
         let mut start = async |pool: Pool, bind: SocketAddr| {
             let settings = settings(config, pool, bind, chance.next_u64());
-            let own = members::own(config, node_id, crate::VERSION, pool);
+            let mut own = members::own(config, node_id, crate::VERSION, pool);
+            if let Some(raft_id) = raft_id.filter(|raft_id| *raft_id != RaftSettings::id_of(node_id)) {
+                own.tags.insert("raft_id".to_owned(), format!("{raft_id:016x}"));
+            }
             Gossip::start(settings, own_of(&own, node_id)?, shutdown.clone()).await.context("gossip cannot start")
         };
         let lan = start(Pool::Lan, config.listeners.serf_lan).await?;
@@ -105,6 +114,53 @@ pub(crate) async fn receive_events(pool: GossipHandle, log: Arc<EventLog>, node:
             Heard::Event(_) => {}
             Heard::Missed(count) => tracing::warn!(count, "events of the pool came too fast: some are lost"),
         }
+    }
+}
+
+/// The pools as a server needs them for operators.
+pub(crate) struct PoolKeys {
+    pub(crate) datacenter: String,
+    pub(crate) pools: Pools,
+}
+
+#[async_trait]
+impl GossipDoor for PoolKeys {
+    async fn keyring(&self, request: &KeyringRequest) -> Result<Vec<KeyringReply>, ClusterError> {
+        let key = || Key::parse(&request.key).map_err(|error| ClusterError::Refused(error.to_string()));
+        let operation = match request.verb {
+            KeyringVerb::List => KeyOperation::List,
+            KeyringVerb::Install => KeyOperation::Install(key()?),
+            KeyringVerb::Use => KeyOperation::Use(key()?),
+            KeyringVerb::Remove => KeyOperation::Remove(key()?),
+        };
+        let mut replies = Vec::new();
+        let wan = self.pools.wan.as_ref().filter(|_| !request.local_only);
+        for (is_wan, pool) in wan.map(|pool| (true, pool)).into_iter().chain([(false, &self.pools.lan)]) {
+            let report = pool.keyring(operation.clone()).await;
+            replies.push(KeyringReply {
+                wan: is_wan,
+                datacenter: self.datacenter.clone(),
+                segment: String::new(),
+                messages: report.messages,
+                keys: report.keys,
+                primary_keys: report.primary_keys,
+                num_nodes: report.nodes,
+            });
+        }
+        Ok(replies)
+    }
+
+    async fn fire(&self, name: &str, payload: Bytes) -> Result<(), ClusterError> {
+        fire(&self.pools.lan, name, payload).await.map_err(ClusterError::Refused)
+    }
+}
+
+/// Sends a user event; the error is a sentence.
+pub(crate) async fn fire(pool: &GossipHandle, name: &str, payload: Bytes) -> Result<(), String> {
+    match pool.fire(name, payload).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
