@@ -19,6 +19,8 @@ pub struct ServerSettings {
     pub query_time_max: Duration,
     /// How long a request waits for a leader before it fails; Consul's `rpc_hold_timeout`, 7 s.
     pub leader_wait: Duration,
+    /// Version of the program, as other servers are told.
+    pub version: String,
     /// Seed of the jitter of blocking queries.
     pub seed: u64,
 }
@@ -33,6 +35,7 @@ impl ServerSettings {
             query_time_default: Duration::from_secs(300),
             query_time_max: Duration::from_secs(600),
             leader_wait: Duration::from_secs(7),
+            version: String::new(),
             seed: 1,
         }
     }

@@ -62,6 +62,7 @@ fn errors_keep_their_kind() {
         ClusterError::Refused(text()),
         ClusterError::NoPathToDatacenter,
         ClusterError::NoLeader,
+        ClusterError::NotLeader { leader: "127.0.0.1:8300".into() },
         ClusterError::LeadershipLost,
         ClusterError::TimedOut(Duration::from_nanos(1_234_567_891)),
         ClusterError::ReadOnly(text()),
