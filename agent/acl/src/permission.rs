@@ -1,6 +1,6 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
-use lictor_types::{Command, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
+use lictor_types::{Command, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
 
 /// How something is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +135,16 @@ impl<'a> Permission<'a> {
     /// What a change to a prepared query needs, as it is and as it is to become. `None` for one that only its id leads to.
     pub fn of_prepared_query(query: &'a PreparedQuery) -> Option<Self> {
         query.rule_name().map(|name| Self::write(Resource::PreparedQuery(name)))
+    }
+
+    /// What an operation on the cluster itself needs.
+    pub fn of_operation(operation: &'a Operation) -> Self {
+        match operation {
+            Operation::Raft(_) => Self::write(Resource::Operator),
+            Operation::Keyring(request) if request.verb == KeyringVerb::List => Self::read(Resource::Keyring),
+            Operation::Keyring(_) => Self::write(Resource::Keyring),
+            Operation::FireEvent { name, .. } => Self::write(Resource::Event(name)),
+        }
     }
 
     /// What an operation of a transaction needs. `None` for those that only answer rows: these are judged one by one.

@@ -49,6 +49,11 @@ impl State {
         self.index
     }
 
+    /// Autopilot's settings; `None` before the first leader has written them.
+    pub fn autopilot(&self) -> Option<&Arc<AutopilotConfig>> {
+        self.autopilot.as_ref()
+    }
+
     /// Name of the datacenter, given to nodes that are registered without one.
     pub fn datacenter(&self) -> &str {
         &self.datacenter

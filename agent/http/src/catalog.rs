@@ -66,7 +66,7 @@ pub(crate) async fn register(call: &mut Call<'_>) -> Result<Reply, HttpError> {
     let read = decode::register(call.json_body().await?)?;
     let shown = call.token();
     let token = if shown.is_anonymous() { read.token } else { shown };
-    let options = WriteOptions { datacenter: read.datacenter, token };
+    let options = WriteOptions { datacenter: read.datacenter, token, ..WriteOptions::default() };
     call.app.cluster.apply(Command::Register(Box::new(read.register)), &options).await?;
     Ok(call.style.json(&true))
 }
@@ -76,7 +76,7 @@ pub(crate) async fn deregister(call: &mut Call<'_>) -> Result<Reply, HttpError> 
     if deregister.node.is_empty() {
         return Err(HttpError::failed("Must provide node"));
     }
-    let options = WriteOptions { datacenter, token: call.token() };
+    let options = WriteOptions { datacenter, token: call.token(), ..WriteOptions::default() };
     call.app.cluster.apply(Command::Deregister(deregister), &options).await?;
     Ok(call.style.json(&true))
 }

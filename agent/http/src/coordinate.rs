@@ -59,7 +59,7 @@ async fn rows(call: &Call<'_>, query: &Query) -> Result<(Vec<Arc<NodeCoordinate>
 
 pub(crate) async fn update(call: &mut Call<'_>) -> Result<Reply, HttpError> {
     let (command, datacenter) = decode::coordinate(call.json_body().await?)?;
-    let options = WriteOptions { datacenter, token: call.token() };
+    let options = WriteOptions { datacenter, token: call.token(), ..WriteOptions::default() };
     call.app.cluster.apply(command, &options).await?;
     Ok(respond::empty())
 }

@@ -7,7 +7,9 @@ use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
-use crate::{agent, body, catalog, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status, txn};
+use crate::{
+    agent, body, catalog, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status, txn,
+};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
@@ -74,7 +76,7 @@ impl Call<'_> {
 
     /// Options of a write to `?dc`.
     pub(crate) fn write_options(&self) -> WriteOptions {
-        WriteOptions { datacenter: self.params.get("dc").to_owned(), token: self.token() }
+        WriteOptions { datacenter: self.params.get("dc").to_owned(), token: self.token(), ..WriteOptions::default() }
     }
 
     /// Asks the cluster; the wait ends when the agent goes away.

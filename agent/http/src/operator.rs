@@ -7,7 +7,8 @@ use crate::params::parse_uint;
 use crate::respond::{self, Reply};
 use http::Method;
 use lictor_types::{
-    AutopilotConfig, Command, Index, KeyringRequest, KeyringVerb, Operated, Operation, Outcome, Query, Reply as Answered, duration,
+    AutopilotConfig, Command, Index, KeyringRequest, KeyringVerb, Operated, Operation, Outcome, Query, RaftOperation,
+    Reply as Answered, duration,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -23,17 +24,17 @@ pub(crate) async fn remove_peer(call: &Call<'_>) -> Result<Reply, HttpError> {
             let text = "Must specify either ?id with the server's ID or ?address with IP:port of peer to remove";
             return Err(HttpError::bad_request(format!("Bad request: {text}")));
         }
-        (id, "") => Operation::RemovePeerById(id.to_owned()),
-        ("", address) => Operation::RemovePeerByAddress(address.to_owned()),
+        (id, "") => RaftOperation::RemovePeerById(id.to_owned()),
+        ("", address) => RaftOperation::RemovePeerByAddress(address.to_owned()),
         _ => return Err(HttpError::bad_request("Bad request: Must specify only one of ?id or ?address")),
     };
-    call.app.cluster.operate(&operation, &call.write_options()).await?;
+    call.app.cluster.operate(&Operation::Raft(operation), &call.write_options()).await?;
     Ok(respond::empty())
 }
 
 /// Not in Consul 1.8.
 pub(crate) async fn transfer_leader(call: &Call<'_>) -> Result<Reply, HttpError> {
-    let operation = Operation::TransferLeader(call.params.get("id").to_owned());
+    let operation = Operation::Raft(RaftOperation::TransferLeader(call.params.get("id").to_owned()));
     call.app.cluster.operate(&operation, &call.write_options()).await?;
     Ok(call.style.json(&serde_json::json!({"Success": true})))
 }

@@ -1,7 +1,7 @@
 //! The boot sequence: every room is made here, in the order of their needs, and ended in the opposite order.
 
-use crate::health_view::LocalView;
 use crate::datacenter::{self, Datacenter};
+use crate::health_view::LocalView;
 use crate::node::LocalNode;
 use crate::pools::{self, Pools};
 use crate::reload::{Reloader, Targets};
@@ -14,10 +14,10 @@ use lictor_checks::{PluginSource, Scheduler};
 use lictor_cli::Terminal;
 use lictor_config::{FlagError, Loader, RuntimeConfig, Sources, Watcher};
 use lictor_dns::DnsServer;
+use lictor_gossip::driver::RetryError;
 use lictor_http::HttpServer;
 use lictor_local::PauseGuard;
 use lictor_net::Shutdown;
-use lictor_gossip::driver::RetryError;
 use lictor_rpc::{Cluster, EventLog, Node};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -154,7 +154,13 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     shutdown.spawn(pools::receive_events(pools.lan.clone(), Arc::clone(&events), config.node_name.clone(), local.clone()));
     if !config.cluster.disable_coordinates {
         let seed = chance.next_u64();
-        shutdown.spawn(crate::coordinates::send(config.node_name.clone(), pools.lan.clone(), Arc::clone(&cluster), seed, shutdown.clone()));
+        shutdown.spawn(crate::coordinates::send(
+            config.node_name.clone(),
+            pools.lan.clone(),
+            Arc::clone(&cluster),
+            seed,
+            shutdown.clone(),
+        ));
     }
     let node: Arc<dyn Node> = Arc::new(LocalNode {
         config: Arc::clone(&config),
@@ -164,7 +170,6 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         scheduler,
         reloader: Arc::clone(&reloader),
         raft: datacenter.raft().cloned(),
-        cluster: Arc::clone(&cluster),
         pools: pools.clone(),
         events,
         leaving: leave,

@@ -2,7 +2,8 @@
 
 use crate::settings;
 use lictor_config::RuntimeConfig;
-use lictor_types::{Member, MemberStatus, NodeName};
+use lictor_gossip::engine::RECONNECT_TIMEOUT_TAG;
+use lictor_types::{Member, MemberStatus, NodeName, duration};
 use std::collections::BTreeMap;
 
 /// The pool: a member's name and port differ between the LAN and the WAN.
@@ -41,6 +42,9 @@ pub(crate) fn own(config: &RuntimeConfig, node_id: &str, version: &str, pool: Po
         if let Some(wan) = config.listeners.serf_wan {
             tag("wan_join_port", wan.port().to_string());
         }
+    }
+    if !config.cluster.advertise_reconnect_timeout.is_zero() {
+        tag(RECONNECT_TIMEOUT_TAG, duration::format(config.cluster.advertise_reconnect_timeout));
     }
     let (name, addr, port) = match pool {
         Pool::Lan => (config.node_name.clone(), config.network.advertise_addr, config.listeners.serf_lan.port()),

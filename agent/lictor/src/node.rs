@@ -12,7 +12,7 @@ use lictor_config::RuntimeConfig;
 use lictor_local::LocalHandle;
 use lictor_raft::RaftNode;
 use lictor_rpc::node::{LocalCheck, LocalService, RegisterOptions};
-use lictor_rpc::{Cluster, EventLog, Node, NodeError, UserEvent};
+use lictor_rpc::{EventLog, Node, NodeError, UserEvent};
 use lictor_types::report::{ReloadReport, SourceStatus};
 use lictor_types::{CheckDefinition, CheckId, CheckRun, HealthStatus, Member, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
@@ -40,8 +40,6 @@ pub(crate) struct LocalNode {
     pub(crate) reloader: Arc<Reloader>,
     /// Its part in raft; `None` on client agents.
     pub(crate) raft: Option<Arc<RaftNode>>,
-    /// The datacenter.
-    pub(crate) cluster: Arc<dyn Cluster>,
     /// Its gossip pools.
     pub(crate) pools: Pools,
     /// User events received.
@@ -300,7 +298,8 @@ impl Node for LocalNode {
         let mut found = self.pools.lan.force_leave(name, prune).await.map_err(refused)?;
         if let Some(wan) = &self.pools.wan {
             // In the WAN pool a server has its datacenter behind its name; either form is taken.
-            found |= wan.force_leave(&wan_name, prune).await.map_err(refused)? || wan.force_leave(name, prune).await.map_err(refused)?;
+            found |= wan.force_leave(&wan_name, prune).await.map_err(refused)?
+                || wan.force_leave(name, prune).await.map_err(refused)?;
         }
         if found { Ok(()) } else { Err(NodeError::Refused(format!("agent: No node found with name '{name}'"))) }
     }

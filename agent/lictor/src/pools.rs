@@ -66,7 +66,13 @@ impl Pools {
         let cluster = &config.cluster;
         let ways = [
             (Some(&self.lan), &cluster.start_join, &cluster.retry_join, cluster.retry_interval, cluster.retry_max),
-            (self.wan.as_ref(), &cluster.start_join_wan, &cluster.retry_join_wan, cluster.retry_interval_wan, cluster.retry_max_wan),
+            (
+                self.wan.as_ref(),
+                &cluster.start_join_wan,
+                &cluster.retry_join_wan,
+                cluster.retry_interval_wan,
+                cluster.retry_max_wan,
+            ),
         ];
         for (pool, once, again, interval, attempts_max) in ways {
             let Some(pool) = pool else { continue };

@@ -4,8 +4,7 @@ use crate::error::ClusterError;
 use async_trait::async_trait;
 use bytes::Bytes;
 use lictor_types::{
-    Command, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp,
-    TxnReply,
+    Command, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, Token, TxnOp, TxnReply,
 };
 use std::sync::{Arc, OnceLock};
 

@@ -8,7 +8,9 @@ use crate::server_list::as_server;
 use crate::servers::Servers;
 use lictor_net::Shutdown;
 use lictor_telemetry::loops;
-use lictor_types::{Command, Member, MemberStatus, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
+use lictor_types::{
+    Command, Member, MemberStatus, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply,
+};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn an_event_comes_through_the_pool_as_it_was() {
-        let sent = UserEvent { id: "u".into(), payload: Bytes::from_static(b"\0x"), node_filter: "n.*".into(), ..event("deploy") };
+        let sent =
+            UserEvent { id: "u".into(), payload: Bytes::from_static(b"\0x"), node_filter: "n.*".into(), ..event("deploy") };
         assert_eq!(UserEvent::from_payload("deploy", &sent.to_payload()), Ok(sent));
         assert!(UserEvent::from_payload("deploy", b"\x01nonsense").is_err());
     }

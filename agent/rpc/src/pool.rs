@@ -32,6 +32,8 @@ const WAIT_SLACK: Duration = Duration::from_secs(30);
 const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 /// Room that a request needs in its message beside its payload.
 const ENVELOPE_BYTES: usize = 64 << 10;
+/// Longest pause between attempts to reach a server for raft.
+const RAFT_BACKOFF_MAX: Duration = Duration::from_millis(100);
 /// Addresses remembered; those without a connection are forgotten above it.
 const SLOTS_MAX: usize = 256;
 
@@ -113,7 +115,7 @@ impl Lane {
 
 /// The connections. Held in an `Arc` by all who ask servers.
 pub struct Pool {
-    settings: PoolSettings,
+    settings: Arc<PoolSettings>,
     slots: Mutex<HashMap<(Lane, String), Arc<Slot>>>,
     shutdown: Shutdown,
 }
@@ -127,7 +129,7 @@ impl std::fmt::Debug for Pool {
 impl Pool {
     /// A pool without connections. They end with `shutdown`.
     pub fn new(settings: PoolSettings, shutdown: Shutdown) -> Arc<Self> {
-        Arc::new(Self { settings, slots: Mutex::default(), shutdown })
+        Arc::new(Self { settings: Arc::new(settings), slots: Mutex::default(), shutdown })
     }
 
     /// Asks the server at `address` (`ip:port` of its server port) a query. `patience` limits an answer that needs no waiting; what
@@ -295,8 +297,9 @@ impl Pool {
             }
             first => first,
         };
-        if result.is_err() {
-            connection.suspect(self.settings.connect_timeout.min(patience));
+        // On the other lanes there are waiting queries, whose silence says nothing.
+        if result.is_err() && lane == Lane::Raft && connection.unanswered() >= self.settings.connect_timeout {
+            connection.give_up("nothing was heard");
         }
         result.unwrap_or_else(|elapsed| Err(late(elapsed)))
     }
@@ -345,7 +348,7 @@ impl Pool {
         let slot = self.slot(lane, address);
         match slot.open() {
             Some(connection) => Ok(connection),
-            None => slot.connect(&self.settings, &self.shutdown).await,
+            None => slot.connect(self.settings.clone(), &self.shutdown).await,
         }
     }
 
@@ -359,7 +362,10 @@ impl Pool {
             slots.retain(|_, slot| slot.open().is_some());
         }
         let seed = self.settings.seed.wrapping_add(slots.len() as u64);
-        let slot = Arc::new(Slot::new(lane, address, self.settings.backoff, seed));
+        // Raft makes pauses of its own.
+        let (first, longest) = self.settings.backoff;
+        let backoff = if lane == Lane::Raft { (first.min(RAFT_BACKOFF_MAX), RAFT_BACKOFF_MAX) } else { (first, longest) };
+        let slot = Arc::new(Slot::new(lane, address, backoff, seed));
         slots.insert(key, slot.clone());
         slot
     }

@@ -35,14 +35,16 @@ const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 
 /// Whether doing it twice is harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Yes: it changes nothing, or the same however often it is done.
     Read,
+    /// No.
     Write,
 }
 
 /// What a failure means for the request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// Nothing was done: try again. The error is what is told when there is no time left.
     Retry(ClusterError),
     /// It is the answer.
@@ -50,7 +52,7 @@ pub(crate) enum Verdict {
 }
 
 /// Judges a failure. A write that may have been done is never sent a second time.
-pub(crate) fn judge(kind: Kind, fault: CallError) -> Verdict {
+pub fn judge(kind: Kind, fault: CallError) -> Verdict {
     match (kind, fault) {
         (_, CallError::NotSent { address, reason }) => Verdict::Retry(ClusterError::Unreachable(format!("{address}: {reason}"))),
         (Kind::Read, CallError::Lost { address, reason }) => {
@@ -61,14 +63,17 @@ pub(crate) fn judge(kind: Kind, fault: CallError) -> Verdict {
         }
         (_, CallError::TimedOut { after, .. }) => Verdict::Final(ClusterError::TimedOut(after)),
         // Of these the server says itself that nothing was written.
-        (_, CallError::Answered(error @ (ClusterError::NoLeader | ClusterError::NoServers | ClusterError::Unreachable(_)))) => {
-            Verdict::Retry(error)
-        }
+        (_, CallError::Answered(error)) if says_nothing_was_done(&error) => Verdict::Retry(error),
         (Kind::Read, CallError::Answered(error @ (ClusterError::ShuttingDown | ClusterError::ConnectionLost(_)))) => {
             Verdict::Retry(error)
         }
         (_, CallError::Answered(error)) => Verdict::Final(error),
     }
+}
+
+fn says_nothing_was_done(error: &ClusterError) -> bool {
+    use ClusterError::{NoLeader, NoServers, NotLeader, Unreachable};
+    matches!(error, NoLeader | NotLeader { .. } | NoServers | Unreachable(_))
 }
 
 /// The way to the servers of one datacenter.
@@ -187,7 +192,7 @@ impl Route {
 }
 
 /// Options of a blocking query that has waited already; `None`: those it has are right.
-pub(crate) fn rest_of_wait(options: &QueryOptions, waited: Duration) -> Option<QueryOptions> {
+pub fn rest_of_wait(options: &QueryOptions, waited: Duration) -> Option<QueryOptions> {
     if options.min_index == Index(0) || waited < WAIT_MIN {
         return None;
     }
@@ -214,6 +219,7 @@ mod tests {
             (lost(), true, false),
             (late(), false, false),
             (CallError::Answered(ClusterError::NoLeader), true, true),
+            (CallError::Answered(ClusterError::NotLeader { leader: address() }), true, true),
             (CallError::Answered(ClusterError::Unreachable("x".into())), true, true),
             (CallError::Answered(ClusterError::NoServers), true, true),
             // A server that ends may have proposed it before.

@@ -5,7 +5,6 @@ use crate::leader::raft_id_of;
 use crate::server::Server;
 use lictor_net::clock;
 use lictor_rpc::server_list::as_server;
-use lictor_telemetry::Emit;
 use lictor_types::{Member, MemberStatus};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +57,9 @@ pub(crate) async fn run(server: Arc<Server>, expected: usize, mut members: watch
         let known = members.borrow_and_update().clone();
         match founders(&known, &server.settings.node.datacenter, expected) {
             Ok(founders) => found(&server, founders).await,
-            Err(Waiting::Disagreement { node }) => FoundingWaits { why: &format!("{node} expects another number of servers") }.emit(),
+            Err(Waiting::Disagreement { node }) => {
+                FoundingWaits { why: &format!("{node} expects another number of servers") }.emit()
+            }
             Err(Waiting::Servers { here, expected }) => {
                 FoundingWaits { why: &format!("{here} of {expected} servers are here") }.emit();
             }
@@ -77,9 +78,9 @@ async fn found(server: &Server, founders: Vec<Founder>) {
     if founders.first().map(|first| first.raft_id) != Some(server.raft.id()) {
         return;
     }
-    let Some(links) = &server.links else { return };
+    let Some(pool) = &server.links.pool else { return };
     for other in founders.iter().filter(|founder| founder.raft_id != server.raft.id()) {
-        match links.pool.ping(&other.address, PATIENCE).await {
+        match pool.ping(&other.address, PATIENCE).await {
             Ok(status) if status.last_log_index == 0 && status.term == 0 => {}
             Ok(_) => return FoundingWaits { why: &format!("{} belongs to a cluster already", other.address) }.emit(),
             Err(error) => return FoundingWaits { why: &error.to_string() }.emit(),
@@ -124,7 +125,8 @@ mod tests {
 
     #[test]
     fn as_many_as_expected_found_a_cluster_in_one_order() {
-        let mut all: Vec<Member> = IDS.iter().take(3).enumerate().map(|(at, id)| server(&format!("n{at}"), id, Some("3"))).collect();
+        let mut all: Vec<Member> =
+            IDS.iter().take(3).enumerate().map(|(at, id)| server(&format!("n{at}"), id, Some("3"))).collect();
         let order: Vec<u64> = founders(&all, "DC1", 3).unwrap().iter().map(|founder| founder.raft_id >> 60).collect();
         assert_eq!(order, [1, 3, 4]);
         all[1].status = MemberStatus::Failed;

@@ -4,6 +4,10 @@ use crate::server::Server;
 use lictor_net::clock;
 use lictor_rpc::ClusterError;
 use lictor_types::{Consistency, Query};
+use std::time::Duration;
+
+/// How often a lease is looked for while a request waits for one.
+const LEASE_PAUSE: Duration = Duration::from_millis(20);
 
 impl Server {
     /// Waits until this server may answer with that consistency.
@@ -24,8 +28,18 @@ impl Server {
             return Ok(());
         }
         let mut leadership = self.raft.leadership();
+        let ready = async {
+            // A leader that has lost touch with the others may be leader no more: the lease alone counts.
+            while !self.raft.has_lease() {
+                tokio::select! {
+                    changed = leadership.changed() => changed.map_err(|_| ClusterError::ShuttingDown)?,
+                    () = clock::sleep(LEASE_PAUSE) => {}
+                }
+            }
+            Ok(())
+        };
         tokio::select! {
-            ready = leadership.wait_for(|known| known.is_ready_leader) => ready.map(|_| ()).map_err(|_| ClusterError::ShuttingDown),
+            ready = ready => ready,
             () = clock::sleep(self.settings.leader_wait) => Err(ClusterError::NoLeader),
             () = self.shutdown.requested() => Err(ClusterError::ShuttingDown),
         }

@@ -1,5 +1,7 @@
 //! What happens in this room, as logs and metrics at once. Metric names are Consul's where it has one for the thing.
 
+use crate::leader::Step;
+use lictor_rpc::ClusterError;
 use lictor_telemetry::{Emit, metrics};
 use lictor_types::{Command, Query};
 
@@ -14,7 +16,17 @@ macro_rules! emitted {
     )*};
 }
 
-emitted!(QueryAnswered<'_>, TxnAnswered, WriteDone, SessionExpired, MemberReconciled);
+emitted!(
+    QueryAnswered<'_>,
+    TxnAnswered,
+    WriteDone,
+    SessionExpired,
+    MemberReconciled,
+    MembershipChanged<'_>,
+    StepFailed<'_>,
+    Founded,
+    FoundingWaits<'_>
+);
 
 /// A query was answered at once.
 pub(crate) struct QueryAnswered<'a> {

@@ -1,11 +1,14 @@
-//! What the leader does beside answering: members into the catalog, sessions that run out, old tombstones. Nothing of it is lost
+//! What the leader does beside answering: members into the catalog and into raft, sessions that run out, old tombstones. Nothing of it is lost
 //! when the leader changes: the next one begins anew from the catalog.
 
 mod autopilot;
+mod membership;
 mod reconcile;
 mod sessions;
 mod tombstones;
 
+pub(crate) use autopilot::Step;
+pub(crate) use membership::{ServersSeen, raft_id_of};
 pub(crate) use sessions::SessionTimers;
 
 use crate::server::Server;
@@ -28,6 +31,7 @@ const SESSIONS_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) async fn run(server: Arc<Server>, mut members: watch::Receiver<Vec<Member>>) {
     let status = loops::register("leader duties");
     let mut leadership = server.raft.leadership();
+    let mut pool = members.clone();
     loop {
         status.state("following");
         tokio::select! {
@@ -43,6 +47,7 @@ pub(crate) async fn run(server: Arc<Server>, mut members: watch::Receiver<Vec<Me
             () = lost => {}
             () = server.shutdown.requested() => return,
             () = server.reconcile_forever(&mut members, &status) => {}
+            () = server.keep_servers(&mut pool) => {}
             () = server.end_sessions_forever(&status) => {}
             () = server.reap_forever(&status) => {}
         }

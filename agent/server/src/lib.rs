@@ -1,19 +1,22 @@
 //! The datacenter, on a server agent: answers queries and carries out writes.
 //!
 //! Owns: `Server` (the `Cluster` of server agents): authorization, consistency, blocking queries, the cache of answers, what is
-//! refused before raft, and the duties of the leader (members into the catalog, sessions that run out, old tombstones).
+//! refused before raft, passing on to the leader and to other datacenters, and the duties of the leader (members into the catalog, sessions that run out, old tombstones).
 //! Never: parses HTTP or DNS; keeps state of its own that isn't in the catalog (but for timers).
-//! Entry points: [`Server::start`], [`ServerSettings`].
+//! Entry points: [`Server::start`], [`Server::start_linked`], [`ServerSettings`], [`Links`].
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod authorize;
 mod blocking;
+mod bootstrap;
 mod cache;
 mod consistency;
 mod events;
+mod forward;
 mod leader;
+mod links;
 mod prepared;
 mod query;
 mod refine;
@@ -23,5 +26,6 @@ mod txn;
 mod uuid_text;
 mod write;
 
+pub use links::{GossipDoor, Links};
 pub use server::Server;
 pub use settings::ServerSettings;

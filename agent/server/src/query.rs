@@ -10,7 +10,7 @@ use crate::uuid_text;
 use lictor_acl::Authorizer;
 use lictor_catalog::{QueryScope, WatchSet};
 use lictor_rpc::{Answer, ClusterError, Content};
-use lictor_types::{Index, Query, QueryMeta, QueryOptions, Reply};
+use lictor_types::{Consistency, Index, Query, QueryMeta, QueryOptions, Reply};
 
 /// A query with all that shapes its answer.
 pub(crate) struct Asked<'a> {
@@ -21,9 +21,42 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Server {
-    /// Answers a query.
+    /// Answers a query, or lets the leader answer it.
     pub(crate) async fn answer(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
-        self.check_datacenter(&options.datacenter)?;
+        if self.is_too_old(options) {
+            let fresher = QueryOptions { consistency: Consistency::Default, ..options.clone() };
+            return self.answer_somewhere(query, &fresher).await;
+        }
+        self.answer_somewhere(query, options).await
+    }
+
+    /// Whether what this server has is older than the caller wants.
+    fn is_too_old(&self, options: &QueryOptions) -> bool {
+        let stale = options.consistency == Consistency::Stale;
+        stale && options.max_stale.is_some_and(|oldest| self.raft.last_contact() > oldest)
+    }
+
+    async fn answer_somewhere(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
+        let mut moves = 0;
+        loop {
+            if self.is_for_leader(options)
+                && !is_known_here(query)
+                && let Some(answer) = self.ask_leader(query, options).await?
+            {
+                return Ok(answer);
+            }
+            match self.answer_here(query, options).await {
+                Err(error) => {
+                    if !self.has_moved(&error, options.forwarded, &mut moves).await {
+                        return Err(error);
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn answer_here(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
         let authorizer = authorize::query(&self.settings.acl, &options.token, query)?;
         if let Some(reply) = self.answer_without_catalog(query) {
             return Ok(Answer { meta: self.meta(Index(1), query, options), content: Content::new(reply) });
@@ -46,9 +79,14 @@ impl Server {
 
     fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
         Some(match query {
-            Query::Datacenters => Reply::Names(vec![self.settings.node.datacenter.clone()]),
+            Query::Datacenters => Reply::Names(match &self.links.datacenters {
+                Some(datacenters) => datacenters.names(),
+                None => vec![self.settings.node.datacenter.clone()],
+            }),
             Query::StatusLeader => Reply::Name(self.raft.leader().unwrap_or_default()),
             Query::StatusPeers => Reply::Names(self.raft.peers()),
+            Query::RaftConfiguration => Reply::RaftConfiguration(self.raft_configuration()),
+            Query::AutopilotHealth => Reply::AutopilotHealth(self.servers_health()),
             _ => return None,
         })
     }
@@ -96,6 +134,11 @@ impl Server {
 
 fn check_id(of: &str, id: &str) -> Result<(), ClusterError> {
     uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed {of} lookup: index error: {fault}")))
+}
+
+/// What every server knows without the catalog.
+fn is_known_here(query: &Query) -> bool {
+    matches!(query, Query::Datacenters | Query::StatusLeader | Query::StatusPeers)
 }
 
 /// One key or one session costs less to look up than to keep.

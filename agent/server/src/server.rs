@@ -1,18 +1,22 @@
 //! The server itself: what its parts share, and the door `Cluster`.
 
 use crate::authorize;
+use crate::bootstrap;
 use crate::cache::Cache;
 use crate::events::{QueryAnswered, TxnAnswered, WriteDone};
 use crate::leader;
-use crate::leader::SessionTimers;
+use crate::leader::{ServersSeen, SessionTimers};
+use crate::links::Links;
 use crate::settings::ServerSettings;
 use crate::uuid_text;
 use async_trait::async_trait;
 use lictor_catalog::Catalog;
 use lictor_net::{Shutdown, clock};
 use lictor_raft::RaftNode;
-use lictor_rpc::{Answer, Cluster, ClusterError, WriteOptions};
-use lictor_types::{Command, Member, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, TxnOp, TxnReply};
+use lictor_rpc::{Answer, Cluster, ClusterError, Datacenters, ServerStatus, StatusSource, WriteOptions};
+use lictor_types::{
+    Command, Member, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, TxnOp, TxnReply,
+};
 use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -27,6 +31,9 @@ pub struct Server {
     pub(crate) cache: Cache,
     pub(crate) timers: Mutex<SessionTimers>,
     pub(crate) chance: Mutex<StdRng>,
+    pub(crate) links: Links,
+    pub(crate) servers: Mutex<ServersSeen>,
+    pub(crate) members: watch::Receiver<Vec<Member>>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -37,12 +44,25 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Starts to serve, and does the leader's duties whenever this node leads. `members` is the LAN pool, this node among them.
+    /// Starts to serve without a way to other servers; see [`Server::start_linked`].
     pub fn start(
         settings: ServerSettings,
         raft: Arc<RaftNode>,
         catalog: Catalog,
         members: watch::Receiver<Vec<Member>>,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        Self::start_linked(settings, raft, catalog, members, Links::default(), shutdown)
+    }
+
+    /// Starts to serve, and does the leader's duties whenever this node leads. `members` is the LAN pool, this node among them;
+    /// through `links` goes what the leader or another datacenter must answer.
+    pub fn start_linked(
+        settings: ServerSettings,
+        raft: Arc<RaftNode>,
+        catalog: Catalog,
+        members: watch::Receiver<Vec<Member>>,
+        links: Links,
         shutdown: Shutdown,
     ) -> Arc<Self> {
         let server = Arc::new(Self {
@@ -52,8 +72,15 @@ impl Server {
             settings,
             raft,
             catalog,
+            links,
+            servers: Mutex::default(),
+            members: members.clone(),
             shutdown: shutdown.clone(),
         });
+        let expected = server.settings.bootstrap_expect;
+        if expected > 1 {
+            shutdown.spawn(bootstrap::run(server.clone(), expected, members.clone()));
+        }
         shutdown.spawn(leader::run(server.clone(), members));
         server
     }
@@ -63,12 +90,29 @@ impl Server {
         &self.raft
     }
 
-    /// Whether a datacenter can be reached: only the own one.
-    pub(crate) fn check_datacenter(&self, datacenter: &str) -> Result<(), ClusterError> {
+    /// The way to another datacenter; `None`: it is the own one.
+    pub(crate) fn elsewhere(&self, datacenter: &str) -> Result<Option<&Datacenters>, ClusterError> {
         if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(&self.settings.node.datacenter) {
-            Ok(())
-        } else {
-            Err(ClusterError::NoPathToDatacenter)
+            return Ok(None);
+        }
+        self.links.datacenters.as_deref().map(Some).ok_or(ClusterError::NoPathToDatacenter)
+    }
+}
+
+impl StatusSource for Server {
+    fn status(&self) -> ServerStatus {
+        let stats = self.raft.stats();
+        ServerStatus {
+            node: self.settings.node.node.clone(),
+            node_id: self.settings.node.id.clone(),
+            datacenter: self.settings.node.datacenter.clone(),
+            build: self.settings.version.clone(),
+            is_leader: self.raft.has_lease(),
+            leader: self.raft.leader(),
+            term: stats.term,
+            last_log_index: stats.last_log_index,
+            applied_index: stats.applied_index,
+            last_contact: self.raft.last_contact(),
         }
     }
 }
@@ -76,6 +120,9 @@ impl Server {
 #[async_trait]
 impl Cluster for Server {
     async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.query(query, options).await;
+        }
         let started = clock::now();
         let answer = self.answer(query, options).await;
         // The time of a blocking query says how long nothing changed, not how fast we are.
@@ -86,24 +133,44 @@ impl Cluster for Server {
     }
 
     async fn apply(&self, command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
-        self.check_datacenter(&options.datacenter)?;
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.apply(&command, options).await;
+        }
         let started = clock::now();
         let kind = WriteDone::name_of(&command);
-        let outcome = self.write(command, options).await;
+        let outcome = self.write_somewhere(command, options).await;
         WriteDone { kind, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
         outcome
     }
 
     async fn read_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.read_txn(ops, options).await;
+        }
         let started = clock::now();
         let answer = self.answer_txn(ops, options).await;
         TxnAnswered { millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
         answer
     }
 
+    async fn operate(&self, operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.operate(operation, options).await;
+        }
+        authorize::operation(&self.settings.acl, &options.token, operation)?;
+        self.operate_somewhere(operation, options).await
+    }
+
     async fn renew_session(&self, id: &str, options: &WriteOptions) -> Result<Option<Arc<Session>>, ClusterError> {
-        self.check_datacenter(&options.datacenter)?;
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.renew_session(id, options).await;
+        }
         uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed session lookup: index error: {fault}")))?;
+        if self.needs_leader()
+            && let Some(renewed) = self.renew_at_leader(id, options).await?
+        {
+            return Ok(renewed);
+        }
         self.wait_for_lease().await?;
         let query = Query::SessionInfo(id.to_owned());
         let found = match self.catalog.snapshot().query(&query, &Default::default(), None) {

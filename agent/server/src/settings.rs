@@ -1,7 +1,7 @@
 //! What a server is told at its start.
 
 use lictor_acl::Acl;
-use lictor_types::Node;
+use lictor_types::{AutopilotConfig, Node};
 use std::time::Duration;
 
 /// Settings of a server agent's `Server`.
@@ -19,6 +19,12 @@ pub struct ServerSettings {
     pub query_time_max: Duration,
     /// How long a request waits for a leader before it fails; Consul's `rpc_hold_timeout`, 7 s.
     pub leader_wait: Duration,
+    /// Version of the program, as other servers are told.
+    pub version: String,
+    /// Autopilot's settings until an operator sets others.
+    pub autopilot: AutopilotConfig,
+    /// Servers to wait for before a cluster is founded; 0: this server founds none, or is the only one.
+    pub bootstrap_expect: usize,
     /// Seed of the jitter of blocking queries.
     pub seed: u64,
 }
@@ -33,6 +39,9 @@ impl ServerSettings {
             query_time_default: Duration::from_secs(300),
             query_time_max: Duration::from_secs(600),
             leader_wait: Duration::from_secs(7),
+            version: String::new(),
+            autopilot: AutopilotConfig::default(),
+            bootstrap_expect: 0,
             seed: 1,
         }
     }

@@ -18,9 +18,13 @@ impl Server {
 
     /// Answers a transaction that only reads.
     pub(crate) async fn answer_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
-        self.check_datacenter(&options.datacenter)?;
         if !ops.iter().all(TxnOp::is_read) {
             return Err(ClusterError::BadRequest("a transaction that writes was asked as one that reads".to_owned()));
+        }
+        if self.is_for_leader(options)
+            && let Some(answer) = self.read_txn_at_leader(ops, options).await?
+        {
+            return Ok(answer);
         }
         self.make_fresh(options.consistency).await?;
         let faults = self.txn_faults(ops, &options.token);

@@ -10,7 +10,32 @@ use lictor_types::{Command, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
 use uuid::Uuid;
 
 impl Server {
-    /// Carries out a command.
+    /// Carries out a command, or lets the leader do it.
+    pub(crate) async fn write_somewhere(&self, command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
+        if self.links.pool.is_none() {
+            return self.write(command, options).await;
+        }
+        let mut moves = 0;
+        loop {
+            if self.needs_leader()
+                && let Some(outcome) = self.apply_at_leader(&command, options).await?
+            {
+                return Ok(outcome);
+            }
+            // Kept for the case that this server leads no longer when the command gets to raft; beside agreement among servers its
+            // copy costs nothing.
+            match self.write(command.clone(), options).await {
+                Err(error) => {
+                    if !self.has_moved(&error, options.forwarded, &mut moves).await {
+                        return Err(error);
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Carries out a command here.
     pub(crate) async fn write(&self, mut command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
         fill(&mut command, clock::wall_unix_ms());
         self.check_prepared_query(&command, &options.token).await?;

@@ -32,8 +32,8 @@ pub use kv::KvEntry;
 pub use member::{Member, MemberStatus};
 pub use node::Node;
 pub use operator::{
-    AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operated, Operation, RaftConfiguration, RaftServer,
-    ServerHealth,
+    AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operated, Operation, RaftConfiguration,
+    RaftOperation, RaftServer, ServerHealth,
 };
 pub use prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};

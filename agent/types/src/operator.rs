@@ -127,15 +127,22 @@ pub struct AutopilotHealth {
     pub servers: Vec<ServerHealth>,
 }
 
-/// What is done to the cluster itself rather than to the catalog. Not replicated as such: the leader does it, or any server.
+/// What an operator does to raft's members, at the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Operation {
+pub enum RaftOperation {
     /// Takes a member out of raft by its `ip:port`.
     RemovePeerByAddress(String),
     /// Takes a member out of raft by the id of its node.
     RemovePeerById(String),
     /// Hands leadership to the member with this node id; empty: to the one that is furthest.
     TransferLeader(String),
+}
+
+/// What is done to the cluster itself rather than to the catalog. Not replicated as such.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Changes the members of raft.
+    Raft(RaftOperation),
     /// Does something with the keys of gossip encryption on every member.
     Keyring(KeyringRequest),
     /// Sends a user event to the agents of the datacenter.
@@ -145,16 +152,6 @@ pub enum Operation {
         /// All else of it, as the members know to read it.
         payload: Bytes,
     },
-}
-
-impl Operation {
-    /// Whether only the leader can do it.
-    pub fn needs_leader(&self) -> bool {
-        match self {
-            Self::RemovePeerByAddress(_) | Self::RemovePeerById(_) | Self::TransferLeader(_) => true,
-            Self::Keyring(_) | Self::FireEvent { .. } => false,
-        }
-    }
 }
 
 /// What an operation answers.

@@ -180,8 +180,7 @@ pub const ROWS: &[OptionRow] = &[
     row("retry_join", Texts, "", "Agents to join, again and again until it works").flag("retry-join"),
     row("retry_join_wan", Texts, "", "Agents of other datacenters to join, again and again").flag("retry-join-wan"),
     row("retry_interval", Duration, "30s", "Time between attempts to join").flag("retry-interval"),
-    row("retry_interval_wan", Duration, "30s", "Time between attempts to join other datacenters")
-        .flag("retry-interval-wan"),
+    row("retry_interval_wan", Duration, "30s", "Time between attempts to join other datacenters").flag("retry-interval-wan"),
     row("retry_max", Integer, "0", "Most attempts to join; 0: no limit").flag("retry-max"),
     row("retry_max_wan", Integer, "0", "Most attempts to join other datacenters; 0: no limit").flag("retry-max-wan"),
     row("rejoin_after_leave", Bool, "false", "Join again after a start although the agent had left").flag("rejoin"),

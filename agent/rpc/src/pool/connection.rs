@@ -39,6 +39,8 @@ pub(super) struct Connection {
     begun: Instant,
     /// When something was heard last, milliseconds since the beginning.
     heard: AtomicU64,
+    /// When the first request was sent after that, likewise; 0: none was.
+    asked: AtomicU64,
     under_way: AtomicUsize,
 }
 
@@ -90,6 +92,7 @@ impl Connection {
             stop: CancellationToken::new(),
             begun: clock::now(),
             heard: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             under_way: AtomicUsize::new(0),
         });
         let (stop, ended, idle_timeout) = (connection.stop.clone(), shutdown.clone(), settings.idle_timeout);
@@ -126,22 +129,27 @@ impl Connection {
         self.begun.elapsed().saturating_sub(Duration::from_millis(self.heard.load(Ordering::Relaxed)))
     }
 
-    fn heard(&self) {
-        let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard.store(millis, Ordering::Relaxed);
+    /// How long the first request waits after which nothing was heard.
+    pub(super) fn unanswered(&self) -> Duration {
+        match self.asked.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            asked => Duration::from_millis(self.now().saturating_sub(asked)),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    fn hear(&self) {
+        self.heard.store(self.now(), Ordering::Relaxed);
+        self.asked.store(0, Ordering::Relaxed);
     }
 
     /// Gives the connection up: what is under way fails, the next request makes a new one.
     pub(super) fn give_up(&self, reason: &str) {
         tracing::debug!(address = self.address, reason, "a connection to a server was given up");
         self.stop.cancel();
-    }
-
-    /// A request was not answered in time: gives the connection up when nothing else was heard either.
-    pub(super) fn suspect(&self, silence: Duration) {
-        if self.silence() >= silence {
-            self.give_up("nothing was heard");
-        }
     }
 
     /// Asks whether the server is there.
@@ -168,6 +176,8 @@ impl Connection {
     {
         let mut grpc = self.grpc.clone().max_decoding_message_size(most).max_encoding_message_size(most);
         let _under_way = UnderWay::begin(&self.under_way);
+        // Who comes second leaves the time of the first.
+        let _ = self.asked.compare_exchange(0, self.now(), Ordering::Relaxed, Ordering::Relaxed);
         let fault = |status: &tonic::Status| CallError::of_status(&self.address, status);
         if let Err(closed) = grpc.ready().await {
             return Err(CallError::NotSent { address: self.address.clone(), reason: closed.reason });
@@ -184,7 +194,7 @@ impl Connection {
             }
         };
         if answer.is_ok() {
-            self.heard();
+            self.hear();
         }
         answer.map(tonic::Response::into_inner).map_err(|status| fault(&status))
     }

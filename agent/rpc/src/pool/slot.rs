@@ -39,15 +39,37 @@ impl Slot {
         current.clone()
     }
 
-    /// Makes the connection; who comes meanwhile waits for the outcome.
-    pub(super) async fn connect(&self, settings: &PoolSettings, shutdown: &Shutdown) -> Result<Arc<Connection>, CallError> {
+    /// Makes the connection; who comes meanwhile waits for the outcome. It goes on when the caller goes away: those whose patience is
+    /// shorter than the way (raft's) would never get a connection otherwise.
+    pub(super) async fn connect(
+        self: Arc<Self>,
+        settings: Arc<PoolSettings>,
+        shutdown: &Shutdown,
+    ) -> Result<Arc<Connection>, CallError> {
+        let address = self.address.clone();
+        let making = shutdown.spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                tokio::select! {
+                    made = self.make(&settings, &shutdown) => made,
+                    () = shutdown.requested() => Err(self.not_sent("shutting down")),
+                }
+            }
+        });
+        making.await.unwrap_or_else(|fault| Err(CallError::NotSent { address, reason: fault.to_string() }))
+    }
+
+    fn not_sent(&self, reason: &str) -> CallError {
+        CallError::NotSent { address: self.address.clone(), reason: reason.to_owned() }
+    }
+
+    async fn make(&self, settings: &PoolSettings, shutdown: &Shutdown) -> Result<Arc<Connection>, CallError> {
         let mut dialling = self.dialling.lock().await;
         if let Some(connection) = self.open() {
             return Ok(connection);
         }
-        let not_sent = |reason: &str| CallError::NotSent { address: self.address.clone(), reason: reason.to_owned() };
         if dialling.not_before.is_some_and(|not_before| clock::now() < not_before) {
-            return Err(not_sent(&dialling.reason));
+            return Err(self.not_sent(&dialling.reason));
         }
         let attempt = clock::timeout(settings.connect_timeout, Connection::dial(&self.address, settings, shutdown));
         let made = attempt.await.unwrap_or_else(|_| Err(format!("no answer within {:?}", settings.connect_timeout)));
@@ -63,7 +85,7 @@ impl Slot {
                 ConnectionLost { address: &self.address, lane: self.lane.name(), reason: &reason }.emit();
                 dialling.not_before = Some(clock::now() + dialling.backoff.next_wait());
                 dialling.reason = reason;
-                Err(not_sent(&dialling.reason))
+                Err(self.not_sent(&dialling.reason))
             }
         }
     }

@@ -115,6 +115,7 @@ impl From<ClusterError> for message::Fault {
             ClusterError::Refused(text) => (FaultKind::Refused, text),
             ClusterError::NoPathToDatacenter => (FaultKind::NoPathToDatacenter, String::new()),
             ClusterError::NoLeader => (FaultKind::NoLeader, String::new()),
+            ClusterError::NotLeader { leader } => (FaultKind::NotLeader, leader),
             ClusterError::LeadershipLost => (FaultKind::LeadershipLost, String::new()),
             ClusterError::TimedOut(after) => {
                 nanos_waited = nanos(after);
@@ -139,6 +140,7 @@ impl From<message::Fault> for ClusterError {
             Ok(FaultKind::Refused) => Self::Refused(fault.text),
             Ok(FaultKind::NoPathToDatacenter) => Self::NoPathToDatacenter,
             Ok(FaultKind::NoLeader) => Self::NoLeader,
+            Ok(FaultKind::NotLeader) => Self::NotLeader { leader: fault.text },
             Ok(FaultKind::LeadershipLost) => Self::LeadershipLost,
             Ok(FaultKind::TimedOut) => Self::TimedOut(Duration::from_nanos(fault.nanos)),
             Ok(FaultKind::ReadOnly) => Self::ReadOnly(fault.text),

@@ -30,6 +30,7 @@ pub(crate) enum FaultKind {
     NoServers = 11,
     Unreachable = 12,
     ConnectionLost = 13,
+    NotLeader = 14,
 }
 
 #[derive(Clone, PartialEq, Message)]

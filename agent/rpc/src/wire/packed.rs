@@ -4,7 +4,10 @@
 use bytes::Bytes;
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
-use lictor_types::{AutopilotConfig, AutopilotHealth, HealthCheck, KvEntry, Node, RaftConfiguration, Reply, ServiceName, ServiceNode, Session};
+use lictor_types::{
+    AutopilotConfig, AutopilotHealth, HealthCheck, KvEntry, Node, PreparedExecution, PreparedQuery, RaftConfiguration, Reply,
+    ServiceName, ServiceNode, Session,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,4 +61,6 @@ enum Form {
     RaftConfiguration(RaftConfiguration),
     AutopilotConfig(Option<Arc<AutopilotConfig>>),
     AutopilotHealth(AutopilotHealth),
+    PreparedQueries(Vec<Arc<PreparedQuery>>),
+    PreparedExecution(Option<Box<PreparedExecution>>),
 }

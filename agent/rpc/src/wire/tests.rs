@@ -11,8 +11,8 @@ use crate::cluster::WriteOptions;
 use crate::error::ClusterError;
 use crate::status::ServerStatus;
 use lictor_types::{
-    Command, Consistency, HealthCheck, Index, KvEntry, KvVerb, NodeService, Outcome, Query, QueryMeta, QueryOptions, Register,
-    Reply, Session, Token, TxnOp, TxnReply,
+    Command, Consistency, HealthCheck, Index, KvEntry, KvVerb, NodeService, Operated, Operation, Outcome, Query, QueryMeta,
+    QueryOptions, Register, Reply, Session, Token, TxnOp, TxnReply,
 };
 use proptest::prelude::*;
 use prost::Message;
@@ -47,6 +47,12 @@ fn commands_and_outcomes_arrive_as_they_were_sent() {
         let bytes = pack(&outcome).unwrap();
         assert_eq!(unpack::<Outcome>("outcome", &bytes).unwrap(), outcome);
     }
+    for operation in samples::operations() {
+        assert_eq!(unpack::<Operation>("operation", &pack(&operation).unwrap()), Ok(operation));
+    }
+    for outcome in samples::operated() {
+        assert_eq!(unpack::<Operated>("outcome", &pack(&outcome).unwrap()), Ok(outcome));
+    }
     let ops = samples::txn_ops();
     assert_eq!(unpack::<Vec<TxnOp>>("transaction", &pack(ops.as_slice()).unwrap()).unwrap(), ops);
     let reply = samples::txn_reply();
@@ -62,6 +68,7 @@ fn errors_keep_their_kind() {
         ClusterError::Refused(text()),
         ClusterError::NoPathToDatacenter,
         ClusterError::NoLeader,
+        ClusterError::NotLeader { leader: "127.0.0.1:8300".into() },
         ClusterError::LeadershipLost,
         ClusterError::TimedOut(Duration::from_nanos(1_234_567_891)),
         ClusterError::ReadOnly(text()),

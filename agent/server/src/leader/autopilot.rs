@@ -58,6 +58,18 @@ pub(crate) enum Step {
     Remove { raft_id: u64 },
 }
 
+impl Step {
+    /// Its name, for people.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "add a server",
+            Self::Move { .. } => "write down a server's new address",
+            Self::Promote { .. } => "let a server vote",
+            Self::Remove { .. } => "remove a server",
+        }
+    }
+}
+
 /// Since when a verdict stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {

@@ -5,12 +5,10 @@ use crate::events::{MembershipChanged, StepFailed};
 use crate::server::Server;
 use futures_util::future::join_all;
 use lictor_net::clock;
+use lictor_raft::RaftSettings;
 use lictor_rpc::server_list::as_server;
 use lictor_rpc::{ClusterError, ServerStatus};
-use lictor_raft::RaftSettings;
-use lictor_telemetry::Emit;
-use lictor_types::{AutopilotConfig, AutopilotHealth, Command, Index, Member, MemberStatus, Operation, RaftConfiguration, RaftServer};
-use std::sync::Arc;
+use lictor_types::{AutopilotHealth, Command, Index, Member, MemberStatus, RaftConfiguration, RaftOperation, RaftServer};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -21,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the leader remembers of the servers.
 #[derive(Debug, Default)]
-pub(crate) struct Servers {
+pub(crate) struct ServersSeen {
     autopilot: Autopilot,
     health: AutopilotHealth,
 }
@@ -52,7 +50,7 @@ impl Server {
     }
 
     async fn look_at_servers(&self, members: &[Member]) {
-        let config = self.catalog.snapshot().autopilot().map_or_else(|| self.settings.autopilot.clone(), |row| (*row).clone());
+        let config = self.catalog.snapshot().autopilot().map_or_else(|| self.settings.autopilot.clone(), |row| (**row).clone());
         let peers = self.peers(members).await;
         let stats = self.raft.stats();
         let leader = Told { last_contact: Duration::ZERO, last_term: stats.term, last_index: stats.last_log_index };
@@ -137,7 +135,7 @@ impl Server {
         if peer.status != MemberStatus::Alive {
             return None;
         }
-        let status: ServerStatus = self.links.as_ref()?.pool.ping(&peer.address, PATIENCE).await.ok()?;
+        let status: ServerStatus = self.links.pool.as_ref()?.ping(&peer.address, PATIENCE).await.ok()?;
         Some(Told { last_contact: status.last_contact, last_term: status.term, last_index: status.last_log_index })
     }
 
@@ -165,24 +163,25 @@ impl Server {
     }
 
     /// Carries out what an operator asks.
-    pub(crate) async fn carry_out(&self, operation: &Operation) -> Result<(), ClusterError> {
+    pub(crate) async fn carry_out(&self, operation: &RaftOperation) -> Result<(), ClusterError> {
         let configuration = self.raft_configuration();
         let number = |server: &RaftServer| {
             let known = self.raft.configuration();
             known.members.iter().find(|member| member.address == server.address).map(|member| member.id)
         };
-        let found = |fits: &dyn Fn(&RaftServer) -> bool| configuration.servers.iter().find(|server| fits(server)).and_then(number);
+        let found =
+            |fits: &dyn Fn(&RaftServer) -> bool| configuration.servers.iter().find(|server| fits(server)).and_then(number);
         match operation {
-            Operation::RemovePeerByAddress(address) => match found(&|server| server.address == *address) {
+            RaftOperation::RemovePeerByAddress(address) => match found(&|server| server.address == *address) {
                 Some(id) => self.raft.remove_server(id).await,
                 None => Err(ClusterError::Refused(format!("address {address:?} was not found in the Raft configuration"))),
             },
-            Operation::RemovePeerById(id) => match found(&|server| server.id == *id) {
+            RaftOperation::RemovePeerById(id) => match found(&|server| server.id == *id) {
                 Some(id) => self.raft.remove_server(id).await,
                 None => Err(ClusterError::Refused(format!("id {id:?} was not found in the Raft configuration"))),
             },
-            Operation::TransferLeader(id) if id.is_empty() => self.raft.transfer_leadership(None).await.map(drop),
-            Operation::TransferLeader(id) => match found(&|server| server.id == *id) {
+            RaftOperation::TransferLeader(id) if id.is_empty() => self.raft.transfer_leadership(None).await.map(drop),
+            RaftOperation::TransferLeader(id) => match found(&|server| server.id == *id) {
                 Some(id) => self.raft.transfer_leadership(Some(id)).await.map(drop),
                 None => Err(ClusterError::Refused(format!("id {id:?} was not found in the Raft configuration"))),
             },
@@ -196,4 +195,3 @@ pub(crate) fn raft_id_of(member: &Member) -> u64 {
     let told = member.tags.get("raft_id").and_then(|text| u64::from_str_radix(text, 16).ok());
     told.unwrap_or_else(|| RaftSettings::id_of(member.tags.get("id").map_or("", String::as_str)))
 }
-

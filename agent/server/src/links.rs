@@ -1,0 +1,28 @@
+//! The ways to other servers.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lictor_rpc::{ClusterError, Datacenters, Pool};
+use lictor_types::{KeyringReply, KeyringRequest};
+use std::sync::Arc;
+
+/// The gossip pools, as a server needs them for operators.
+#[async_trait]
+pub trait GossipDoor: Send + Sync + 'static {
+    /// Does something with the keys on every member; one reply a pool, the WAN's first.
+    async fn keyring(&self, request: &KeyringRequest) -> Result<Vec<KeyringReply>, ClusterError>;
+
+    /// Sends a user event to the agents of the datacenter.
+    async fn fire(&self, name: &str, payload: Bytes) -> Result<(), ClusterError>;
+}
+
+/// The ways to other servers; without any of them this server is alone.
+#[derive(Clone, Default)]
+pub struct Links {
+    /// To the servers of the own datacenter, for what only the leader may do.
+    pub pool: Option<Arc<Pool>>,
+    /// To other datacenters.
+    pub datacenters: Option<Arc<Datacenters>>,
+    /// To the gossip pools.
+    pub gossip: Option<Arc<dyn GossipDoor>>,
+}
