@@ -68,8 +68,7 @@ fn problem(flag: &str, message: String, hint: &str) -> Problem {
 
 /// Flags whose whole sense is a part of the agent that is not built yet. In files the same options bring a warning: files are written
 /// for many agents, a flag for this one.
-const NOT_BUILT: [&str; 8] =
-    ["join", "join-wan", "retry-join", "retry-join-wan", "primary-gateway", "encrypt", "syslog", "non-voting-server"];
+const NOT_BUILT: [&str; 2] = ["primary-gateway", "syslog"];
 
 fn take(sources: &mut Sources, row: &'static OptionRow, value: String) -> Result<(), weak::Misfit> {
     let text = |value: &str| Node { pos: Pos::default(), kind: Kind::Text(value.to_owned()) };
@@ -151,8 +150,8 @@ mod tests {
                 "flags: invalid value \"70000\" for flag -http-port: invalid port: 70000 (ports are 1 to 65535, or -1 for none)",
             ),
             (
-                "-retry-join 10.0.0.1",
-                "flags: the flag -retry-join is known, but what it asks for is not built yet (leave it out)",
+                "-primary-gateway 10.0.0.1",
+                "flags: the flag -primary-gateway is known, but what it asks for is not built yet (leave it out)",
             ),
             ("-dev extra -node x", "flags: Unexpected extra arguments: [extra -node x]"),
             ("-config-format yaml", "flags: -config-format must be either 'hcl', 'json' or 'toml'"),
