@@ -43,8 +43,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub struct Leadership {
     /// Address of the leader, if one is known: one that was heard of lately, or this node while a majority follows it.
     pub leader: Option<String>,
-    /// Whether this node is the leader, has applied all that was committed before its term, *and* a majority follows it (it may have
-    /// been out of reach for up to two leases).
+    /// Whether this node is the leader, has applied all that was committed before its term, *and* holds its lease. It is told a moment
+    /// after the lease ran out; what must not answer without one asks [`RaftNode::has_lease`].
     pub is_ready_leader: bool,
     /// The term.
     pub term: u64,
@@ -251,6 +251,27 @@ impl RaftNode {
         let mut leadership = self.leadership();
         let ready = async { leadership.wait_for(|l| l.is_ready_leader).await.is_ok() };
         clock::timeout(patience, ready).await.unwrap_or(false)
+    }
+
+    /// Waits until this node may answer as the leader ([`RaftNode::has_lease`]). At once an error that says who leads if another one
+    /// does; [`ClusterError::NoLeader`] when the time is up.
+    pub async fn wait_lease(&self, patience: Duration) -> Result<(), ClusterError> {
+        let mut leadership = self.leadership();
+        let waiting = async {
+            loop {
+                let known = leadership.borrow_and_update().clone();
+                if self.has_lease() {
+                    return Ok(());
+                }
+                match known.leader {
+                    Some(leader) if leader != self.address => return Err(ClusterError::NotLeader { leader }),
+                    // The lease just ran out, and the news of it is on its way.
+                    _ if leadership.changed().await.is_err() => return Err(ClusterError::ShuttingDown),
+                    _ => {}
+                }
+            }
+        };
+        clock::timeout(patience, waiting).await.unwrap_or(Err(ClusterError::NoLeader))
     }
 
     /// Whether this node leads now, as far as it knows.

@@ -9,6 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
 use openraft::{ChangeMembers, Instant as _};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long a change may take.
@@ -185,6 +186,10 @@ impl RaftNode {
         let mut leadership = self.leadership();
         // From here on the other may lead, whatever the lease says.
         self.contact.set_handing_over(true);
+        self.ready.store(false, Ordering::Release);
+        // By itself: what is borrowed locks out whoever tells.
+        let term = leadership.borrow_and_update().term;
+        self.tell(None, false, term);
         self.raft.trigger().transfer_leader(chosen.id).await.map_err(|fatal| forward::of_end(&fatal))?;
         let patience = self.timing.lease() * 4;
         let own = self.address.clone();

@@ -52,6 +52,8 @@ async fn a_follower_says_who_leads() {
     assert_eq!(node.confirm_leadership().await, Err(ClusterError::NotLeader { leader: address(leader) }));
     assert_eq!(node.promote(1).await, Err(ClusterError::NotLeader { leader: address(leader) }));
     assert!(!node.has_lease());
+    assert_eq!(node.wait_lease(Duration::from_secs(1)).await, Err(ClusterError::NotLeader { leader: address(leader) }));
+    cluster.node(leader).wait_lease(Duration::from_secs(1)).await.unwrap();
     // A heartbeat came within two of their intervals.
     clock::sleep(Duration::from_secs(3)).await;
     assert!(node.last_contact() < Duration::from_millis(250), "{:?}", node.last_contact());
@@ -252,7 +254,7 @@ async fn a_majority_of_dead_leaves_no_leader_and_returns() {
     let node = cluster.node(leader);
     until("the end of its duties", || (!node.knows_leader()).then_some(())).await;
     assert_eq!(node.propose(put("b", Vec::new())).await, Err(ClusterError::NoLeader));
-    assert!(!node.wait_ready_leader(Duration::from_secs(20)).await);
+    assert_eq!(node.wait_lease(Duration::from_secs(20)).await, Err(ClusterError::NoLeader));
     for id in (1..=3).filter(|id| *id != leader) {
         cluster.start(id).await;
     }
