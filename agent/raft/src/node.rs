@@ -43,8 +43,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub struct Leadership {
     /// Address of the leader, if one is known: one that was heard of lately, or this node while a majority follows it.
     pub leader: Option<String>,
-    /// Whether this node is the leader, has applied all that was committed before its term, *and* a majority follows it (it may have
-    /// been out of reach for up to two leases).
+    /// Whether this node is the leader, has applied all that was committed before its term, *and* holds its lease. It is told a moment
+    /// after the lease ran out; what must not answer without one asks [`RaftNode::has_lease`].
     pub is_ready_leader: bool,
     /// The term.
     pub term: u64,
@@ -65,6 +65,8 @@ pub struct RaftStats {
     pub applied_index: u64,
     /// Index of the last snapshot; 0: none.
     pub snapshot_index: u64,
+    /// Index of the last entry that the log has no more; 0: none.
+    pub purged_index: u64,
     /// Number of voters.
     pub voters: usize,
     /// Flushes of the log so far.
@@ -251,6 +253,27 @@ impl RaftNode {
         clock::timeout(patience, ready).await.unwrap_or(false)
     }
 
+    /// Waits until this node may answer as the leader ([`RaftNode::has_lease`]). At once an error that says who leads if another one
+    /// does; [`ClusterError::NoLeader`] when the time is up.
+    pub async fn wait_lease(&self, patience: Duration) -> Result<(), ClusterError> {
+        let mut leadership = self.leadership();
+        let waiting = async {
+            loop {
+                let known = leadership.borrow_and_update().clone();
+                if self.has_lease() {
+                    return Ok(());
+                }
+                match known.leader {
+                    Some(leader) if leader != self.address => return Err(ClusterError::NotLeader { leader }),
+                    // The lease just ran out, and the news of it is on its way.
+                    _ if leadership.changed().await.is_err() => return Err(ClusterError::ShuttingDown),
+                    _ => {}
+                }
+            }
+        };
+        clock::timeout(patience, waiting).await.unwrap_or(Err(ClusterError::NoLeader))
+    }
+
     /// Whether this node leads now, as far as it knows.
     pub fn is_leader(&self) -> bool {
         self.raft.is_leader()
@@ -333,6 +356,7 @@ impl RaftNode {
             commit_index: metrics.local_committed.map_or(0, |id| id.index()),
             applied_index: self.machine.applied_index(),
             snapshot_index: metrics.snapshot.map_or(0, |id| id.index()),
+            purged_index: metrics.purged.map_or(0, |id| id.index()),
             voters: metrics.membership_config.membership().voter_ids().count(),
             flushes: self.log.flushes(),
             read_only: self.read_only(),
@@ -351,6 +375,8 @@ impl RaftNode {
     pub async fn shutdown(&self) {
         self.ready.store(false, Ordering::Release);
         self.shutdown.finish().await;
+        // The engine may be waiting for a vote to be written; it would wait for the disk, and this for the engine.
+        self.log.stop_retrying();
         if let Err(error) = self.raft.shutdown().await {
             tracing::error!(%error, "the raft engine ended badly");
         }

@@ -84,13 +84,14 @@ impl RaftNode {
     }
 
     async fn look_as_leader(self: &std::sync::Arc<Self>, seen: &mut Seen, term: u64, shutdown: &Shutdown) -> Option<Duration> {
-        // The lease itself ends the answers; only a majority that stays away ends the leader's duties.
-        let kept = self.contact.since_quorum().is_some_and(|ago| ago < self.timing.lease() * 2);
-        if !kept {
+        if !self.contact.holds_lease() {
+            // Another may have been elected, or is about to be.
             self.ready.store(false, Ordering::Release);
             seen.ready_in = None;
             self.tell(None, false, term);
-        } else if seen.ready_in != Some(term) {
+            return Some(RETRY_PAUSE);
+        }
+        if seen.ready_in != Some(term) {
             // A leader of its own is told only once it answers truly; else clients would read an old state from it.
             if self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.is_err() {
                 return Some(RETRY_PAUSE);
@@ -117,7 +118,9 @@ impl RaftNode {
             }
             _ => {}
         }
-        Some(self.timing.lease() / 4)
+        // To be there when the lease runs out, should nobody renew it.
+        let left = self.contact.since_quorum().map_or(Duration::ZERO, |ago| self.timing.lease().saturating_sub(ago));
+        Some(left.clamp(Duration::from_millis(5), self.timing.lease() / 2))
     }
 
     fn look_at_leader(&self, leader: Option<u64>, term: u64) -> Option<Duration> {
@@ -128,7 +131,7 @@ impl RaftNode {
         Some(if leader.is_some() { self.timing.lease() / 4 } else { RETRY_PAUSE.max(self.timing.heartbeat / 2) })
     }
 
-    fn tell(&self, leader: Option<String>, is_ready_leader: bool, term: u64) {
+    pub(super) fn tell(&self, leader: Option<String>, is_ready_leader: bool, term: u64) {
         let now = Leadership { leader, is_ready_leader, term };
         self.leadership.send_if_modified(|told| {
             let changed = *told != now;

@@ -9,6 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::error::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
 use openraft::{ChangeMembers, Instant as _};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How long a change may take.
@@ -70,7 +71,12 @@ impl RaftNode {
             Ok(()) => Ok(()),
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {
                 let has: BTreeSet<u64> = self.configuration().members.iter().map(|member| member.id).collect();
-                if has == wanted { Ok(()) } else { Err(ClusterError::Refused("this server belongs to a cluster already".into())) }
+                // With a vote and no log yet, another founder was quicker and asked for this server's vote: it sends the log.
+                if has == wanted || has.is_empty() {
+                    Ok(())
+                } else {
+                    Err(ClusterError::Refused("this server belongs to a cluster already".into()))
+                }
             }
             Err(RaftError::APIError(other)) => Err(ClusterError::BadRequest(other.to_string())),
             Err(RaftError::Fatal(fatal)) => Err(forward::of_end(&fatal)),
@@ -180,6 +186,10 @@ impl RaftNode {
         let mut leadership = self.leadership();
         // From here on the other may lead, whatever the lease says.
         self.contact.set_handing_over(true);
+        self.ready.store(false, Ordering::Release);
+        // By itself: what is borrowed locks out whoever tells.
+        let term = leadership.borrow_and_update().term;
+        self.tell(None, false, term);
         self.raft.trigger().transfer_leader(chosen.id).await.map_err(|fatal| forward::of_end(&fatal))?;
         let patience = self.timing.lease() * 4;
         let own = self.address.clone();
