@@ -17,6 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// For tests in which the leader shall stay the leader, however busy the machine is …
+const CALM: u32 = 10;
+/// … and for those in which it ends.
+const BRISK: u32 = 5;
+
 /// A server with its port.
 struct Instance {
     server: Arc<Server>,
@@ -29,7 +34,7 @@ struct Instance {
 }
 
 impl Instance {
-    async fn start(id: u64, datacenter: &str) -> Self {
+    async fn start(id: u64, datacenter: &str, raft_multiplier: u32) -> Self {
         let shutdown = Shutdown::new();
         let settings = RpcServerSettings { drain_timeout: Duration::ZERO, ..RpcServerSettings::new(([127, 0, 0, 1], 0).into()) };
         let door = RpcServer::bind(settings, shutdown.clone()).unwrap();
@@ -37,8 +42,12 @@ impl Instance {
         let pool = Pool::new(PoolSettings::lan(id), shutdown.clone());
         let datacenters = Datacenters::new(datacenter, pool.clone(), RouteSettings::default(), id);
         let catalog = Catalog::new(datacenter);
-        let raft_settings =
-            RaftSettings { bootstrap: false, transport: Some(pool.clone()), ..RaftSettings::in_memory(id, &address) };
+        let raft_settings = RaftSettings {
+            bootstrap: false,
+            raft_multiplier,
+            transport: Some(pool.clone()),
+            ..RaftSettings::in_memory(id, &address)
+        };
         let raft = RaftNode::start(raft_settings, catalog.clone()).await.unwrap();
         let node = Node { node: format!("s{id}").as_str().into(), datacenter: datacenter.to_owned(), ..own_node() };
         let settings = ServerSettings { session_ttl_min: Duration::from_secs(1), ..ServerSettings::new(node) };
@@ -67,10 +76,10 @@ impl Instance {
 }
 
 /// Three servers, the leader first.
-async fn three() -> Vec<Instance> {
+async fn three(raft_multiplier: u32) -> Vec<Instance> {
     let mut all = Vec::new();
     for id in 1..=3 {
-        all.push(Instance::start(id, "dc1").await);
+        all.push(Instance::start(id, "dc1", raft_multiplier).await);
     }
     let members: Vec<_> = all.iter().map(|instance| (instance.raft.id(), instance.address.clone())).collect();
     all[0].raft.bootstrap(members).await.unwrap();
@@ -104,7 +113,7 @@ async fn end(all: Vec<Instance>) {
 
 #[tokio::test]
 async fn any_server_does_what_the_leader_must() {
-    let all = three().await;
+    let all = three(CALM).await;
     let [leader, follower, other] = all.as_slice() else { panic!() };
     assert_eq!(follower.server.apply(put("a", "1"), &WriteOptions::default()).await, Ok(Outcome::Done));
     for asked in [leader, follower, other] {
@@ -137,7 +146,7 @@ async fn any_server_does_what_the_leader_must() {
 
 #[tokio::test]
 async fn a_stale_read_is_answered_by_the_server_that_is_asked() {
-    let all = three().await;
+    let all = three(CALM).await;
     all[0].server.apply(register("n1", "web"), &WriteOptions::default()).await.unwrap();
     let stale = || QueryOptions { consistency: Consistency::Stale, ..QueryOptions::default() };
     let index = all[0].raft.applied_index();
@@ -163,7 +172,7 @@ async fn a_stale_read_is_answered_by_the_server_that_is_asked() {
 
 #[tokio::test]
 async fn what_was_passed_on_is_not_passed_on_again() {
-    let all = three().await;
+    let all = three(CALM).await;
     let leader = all[0].address.clone();
     let told = all[1].server.apply(put("a", "1"), &WriteOptions { forwarded: true, ..WriteOptions::default() }).await;
     assert_eq!(told, Err(ClusterError::NotLeader { leader: leader.clone() }));
@@ -175,7 +184,7 @@ async fn what_was_passed_on_is_not_passed_on_again() {
 
 #[tokio::test]
 async fn a_blocking_query_at_a_follower_sees_the_change_and_outlives_the_leader() {
-    let mut all = three().await;
+    let mut all = three(BRISK).await;
     let index = all[1].ask(Query::KvGet("a".into()), QueryOptions::default()).await.meta.index;
     let wait = |server: &Arc<Server>, index: Index| {
         let server = server.clone();
@@ -199,7 +208,7 @@ async fn a_blocking_query_at_a_follower_sees_the_change_and_outlives_the_leader(
 
 #[tokio::test]
 async fn without_a_quorum_requests_end_with_no_leader() {
-    let mut all = three().await;
+    let mut all = three(BRISK).await;
     all.remove(0).end().await;
     all.remove(0).end().await;
     let told = all[0].server.apply(put("a", "1"), &WriteOptions::default()).await;
@@ -211,7 +220,7 @@ async fn without_a_quorum_requests_end_with_no_leader() {
 
 #[tokio::test]
 async fn an_agent_s_writes_survive_a_change_of_leader() {
-    let mut all = three().await;
+    let mut all = three(BRISK).await;
     let shutdown = Shutdown::new();
     let servers = Servers::new("dc1", 1);
     let as_members = |all: &[Instance]| -> Vec<Member> {
@@ -250,7 +259,7 @@ fn server_member(name: &str, address: &str, datacenter: &str) -> Member {
 
 #[tokio::test]
 async fn other_datacenters_are_asked_by_their_name() {
-    let (near, far) = (Instance::start(1, "dc1").await, Instance::start(1, "dc2").await);
+    let (near, far) = (Instance::start(1, "dc1", CALM).await, Instance::start(1, "dc2", CALM).await);
     for instance in [&near, &far] {
         instance.raft.bootstrap(vec![(1, instance.address.clone())]).await.unwrap();
         assert!(instance.raft.wait_ready_leader(PATIENCE).await);
