@@ -154,6 +154,11 @@ impl LogStore {
         self.read(index.map_or(0, |index| index + 1), u64::MAX)
     }
 
+    /// Lets a write that the disk refuses fail for good instead of trying it again: the agent is ending.
+    pub(crate) fn stop_retrying(&self) {
+        self.shared.writer.stop_retrying();
+    }
+
     /// Ends the writer once all that was handed to it is flushed, and waits for it.
     pub(crate) fn close(&self) {
         self.shared.writer.close();

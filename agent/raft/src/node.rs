@@ -65,6 +65,8 @@ pub struct RaftStats {
     pub applied_index: u64,
     /// Index of the last snapshot; 0: none.
     pub snapshot_index: u64,
+    /// Index of the last entry that the log has no more; 0: none.
+    pub purged_index: u64,
     /// Number of voters.
     pub voters: usize,
     /// Flushes of the log so far.
@@ -333,6 +335,7 @@ impl RaftNode {
             commit_index: metrics.local_committed.map_or(0, |id| id.index()),
             applied_index: self.machine.applied_index(),
             snapshot_index: metrics.snapshot.map_or(0, |id| id.index()),
+            purged_index: metrics.purged.map_or(0, |id| id.index()),
             voters: metrics.membership_config.membership().voter_ids().count(),
             flushes: self.log.flushes(),
             read_only: self.read_only(),
@@ -351,6 +354,8 @@ impl RaftNode {
     pub async fn shutdown(&self) {
         self.ready.store(false, Ordering::Release);
         self.shutdown.finish().await;
+        // The engine may be waiting for a vote to be written; it would wait for the disk, and this for the engine.
+        self.log.stop_retrying();
         if let Err(error) = self.raft.shutdown().await {
             tracing::error!(%error, "the raft engine ended badly");
         }

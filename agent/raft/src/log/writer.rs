@@ -119,11 +119,16 @@ impl Writer {
         self.state.read_only.subscribe()
     }
 
+    /// Has writes that the disk refuses fail for good.
+    pub(super) fn stop_retrying(&self) {
+        self.state.closing.store(true, Ordering::Release);
+        self.state.pause.1.notify_all();
+    }
+
     /// Ends the thread and waits for it; what was handed over is written first, unless the disk refuses.
     pub(super) fn close(&self) {
         drop(self.queue.lock().take());
-        self.state.closing.store(true, Ordering::Release);
-        self.state.pause.1.notify_all();
+        self.stop_retrying();
         if let Some(thread) = self.thread.lock().take() {
             // A panic of the writer was logged by the panic hook; there is nothing to add.
             drop(thread.join());

@@ -70,7 +70,12 @@ impl RaftNode {
             Ok(()) => Ok(()),
             Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {
                 let has: BTreeSet<u64> = self.configuration().members.iter().map(|member| member.id).collect();
-                if has == wanted { Ok(()) } else { Err(ClusterError::Refused("this server belongs to a cluster already".into())) }
+                // With a vote and no log yet, another founder was quicker and asked for this server's vote: it sends the log.
+                if has == wanted || has.is_empty() {
+                    Ok(())
+                } else {
+                    Err(ClusterError::Refused("this server belongs to a cluster already".into()))
+                }
             }
             Err(RaftError::APIError(other)) => Err(ClusterError::BadRequest(other.to_string())),
             Err(RaftError::Fatal(fatal)) => Err(forward::of_end(&fatal)),

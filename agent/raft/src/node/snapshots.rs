@@ -19,7 +19,7 @@ const LOG_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const LOG_BYTES_MAX_IN_MEMORY: u64 = 4 * 1024 * 1024;
 
 /// Entries kept in memory for members that are behind.
-const KEPT_FOR_OTHERS: u64 = 2048;
+const KEPT_FOR_OTHERS: u64 = 1024;
 
 /// Takes snapshots, one at a time, and shortens the log behind them.
 #[derive(Clone)]

@@ -1,9 +1,16 @@
-//! The raft node as a process: killed, and on a full disk.
+//! The raft node as a process, killed and on a full disk; and clusters of nodes on a network in memory.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod crash;
+mod election;
 mod full_disk;
+mod membership;
+mod recovery;
+mod rig;
+mod snapshot;
+mod storm;
+mod wire;
 
 use lictor_catalog::{Catalog, QueryScope};
 use lictor_raft::{RaftNode, RaftSettings};
