@@ -6,7 +6,7 @@ use crate::route::{Route, rest_of_wait};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use lictor_net::clock;
-use lictor_types::{Consistency, Query, QueryOptions};
+use lictor_types::{Consistency, Query, QueryOptions, Token};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const SWEEP_MIN: usize = 64;
 struct Key {
     query: Query,
     datacenter: String,
-    token: String,
+    token: Token,
     min_index: u64,
     wait: Option<Duration>,
     consistency: Consistency,
@@ -38,7 +38,7 @@ impl Key {
         // Field by field, so that a new option is not forgotten here.
         let QueryOptions { datacenter, token, min_index, wait, consistency, max_stale, near, node_meta, filter, forwarded } =
             options.clone();
-        let (query, token, min_index) = (query.clone(), token.secret().to_owned(), min_index.0);
+        let (query, min_index) = (query.clone(), min_index.0);
         Self { query, datacenter, token, min_index, wait, consistency, max_stale, near, node_meta, filter, forwarded }
     }
 }

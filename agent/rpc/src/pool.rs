@@ -297,9 +297,13 @@ impl Pool {
             }
             first => first,
         };
-        // On the other lanes there are waiting queries, whose silence says nothing.
-        if result.is_err() && lane == Lane::Raft && connection.unanswered() >= self.settings.connect_timeout {
-            connection.give_up("nothing was heard");
+        if result.is_err() {
+            // On the other lanes there are waiting queries, whose silence says nothing.
+            let raft_hangs = lane == Lane::Raft && connection.unanswered() >= self.settings.connect_timeout;
+            let ping_failed = path == path::PING && patience >= self.settings.probe_timeout;
+            if raft_hangs || ping_failed {
+                connection.give_up("nothing was heard");
+            }
         }
         result.unwrap_or_else(|elapsed| Err(late(elapsed)))
     }

@@ -168,6 +168,53 @@ fn what_is_nested_too_deep_is_refused() {
     assert_eq!(unpack::<Command>("command", &pack(&batch).unwrap()).unwrap(), batch);
 }
 
+fn kept_frames() -> Vec<(&'static str, Vec<u8>)> {
+    let options = QueryOptions { min_index: Index(7), token: Token::new("secret"), ..QueryOptions::default() };
+    let query = message::QueryRequest {
+        version: VERSION,
+        query_msgpack: pack(&Query::ServiceNodes { service: "web".into(), tags: vec!["a".into()], connect: false }).unwrap(),
+        options: Some((&options).into()),
+        patience_millis: 5,
+    };
+    let command = Command::Kv {
+        verb: KvVerb::Cas,
+        entry: KvEntry { key: "a".into(), value: vec![0, 255].into(), ..KvEntry::default() },
+        now_unix_ms: 9,
+    };
+    let apply = message::ApplyRequest {
+        version: VERSION,
+        command_msgpack: pack(&command).unwrap(),
+        options: Some((&WriteOptions::default()).into()),
+        patience_millis: 5,
+    };
+    vec![("query.bin", query.encode_to_vec()), ("apply.bin", apply.encode_to_vec())]
+}
+
+/// What version 1 said stays understood; the files are never written anew.
+#[test]
+fn frames_of_version_1_are_read() {
+    let query = message::QueryRequest::decode(&include_bytes!("../../testdata/formats/v1/query.bin")[..]).unwrap();
+    check_version(query.version).unwrap();
+    let asked = Query::ServiceNodes { service: "web".into(), tags: vec!["a".into()], connect: false };
+    assert_eq!(unpack::<Query>("query", &query.query_msgpack).unwrap(), asked);
+    let options: QueryOptions = query.options.unwrap().try_into().unwrap();
+    assert_eq!((options.min_index, options.token.secret(), query.patience_millis), (Index(7), "secret", 5));
+    let apply = message::ApplyRequest::decode(&include_bytes!("../../testdata/formats/v1/apply.bin")[..]).unwrap();
+    let Command::Kv { verb: KvVerb::Cas, entry, now_unix_ms: 9 } = unpack("command", &apply.command_msgpack).unwrap() else {
+        panic!("another command");
+    };
+    assert_eq!((entry.key.as_str(), &entry.value[..]), ("a", &[0, 255][..]));
+}
+
+#[test]
+#[ignore = "makes the files for a new version"]
+fn write_frames() {
+    std::fs::create_dir_all("testdata/formats/v1").unwrap();
+    for (name, bytes) in kept_frames() {
+        std::fs::write(format!("testdata/formats/v1/{name}"), bytes).unwrap();
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -132,6 +132,32 @@ async fn a_server_that_hangs_later_loses_its_reads_to_the_next_and_fails_its_wri
 }
 
 #[tokio::test]
+async fn a_connection_that_hangs_is_made_anew() {
+    use lictor_rpc::{RaftKind, RaftTransport};
+    let server = start(Scripted::new("s1"));
+    let (pool, shutdown) = pool();
+    let raft = |pool: Arc<lictor_rpc::Pool>, address: String| async move {
+        let message = bytes::Bytes::from_static(b"x");
+        pool.call(&address, RaftKind::Vote, message, Duration::from_millis(100)).await.unwrap_err()
+    };
+    let (through, stop, task) = valve(&server.address);
+    pool.ping(&through, PATIENCE).await.unwrap();
+    // This server speaks no raft and says so: an answer all the same.
+    assert!(matches!(raft(pool.clone(), through.clone()).await, lictor_rpc::RaftTransportError::Refused { .. }));
+    assert_eq!(pool.open_connections(), 2);
+    stop.send_replace(true);
+    pool.ping(&through, Duration::from_secs(1)).await.unwrap_err();
+    let given_up = async {
+        while pool.open_connections() > 0 {
+            raft(pool.clone(), through.clone()).await;
+        }
+    };
+    clock::timeout(PATIENCE, given_up).await.unwrap();
+    task.abort();
+    end([server], shutdown).await;
+}
+
+#[tokio::test]
 async fn a_blocking_query_outlives_its_server() {
     let (first, second) = (start(Scripted::new("s1")), start(Scripted::new("s2")));
     let (agent, shutdown) = agent(&[&first.address, &second.address]);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod blocking;
+mod forwarding;
 mod leader;
 mod prepared;
 mod queries;
