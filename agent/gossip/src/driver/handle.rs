@@ -7,7 +7,7 @@ use super::frame::Subject;
 use super::pump::Command;
 use super::rejoin::{self, RetryJoin};
 use super::streams;
-use crate::engine::{Event, FireError};
+use crate::engine::{EngineStats, Event, FireError};
 use crate::events::{JoinDone, JoinTried};
 use crate::keyring::rotation::KeyAnswer;
 use crate::keyring::{KeyOperation, KeyReport};
@@ -32,7 +32,7 @@ const KEYED_AT_ONCE: usize = 16;
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A pool's state in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct GossipStats {
     /// Members known, this one among them.
     pub members: usize,
@@ -44,6 +44,8 @@ pub struct GossipStats {
     pub health_score: u32,
     /// Whether there is a keyring.
     pub encrypted: bool,
+    /// What the engine counted since the start.
+    pub engine: EngineStats,
 }
 
 /// One thing heard from an [`EventStream`].

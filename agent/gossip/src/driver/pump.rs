@@ -6,8 +6,8 @@ use super::frame::Subject;
 use super::handle::GossipStats;
 use super::peers::Peers;
 use super::streams::{self, StreamError};
-use crate::engine::{Engine, Event, FireError, JoinError, Output, RequestError};
-use crate::events::{Health, News, NotSent, PacketReceived, PacketSent, TookDue};
+use crate::engine::{Engine, EngineStats, Event, FireError, JoinError, Output, RequestError};
+use crate::events::{Counted, Health, News, NotSent, PacketReceived, PacketSent, TookDue};
 use bytes::Bytes;
 use lictor_net::UdpSocket;
 use lictor_net::clock::{self, Instant};
@@ -29,6 +29,9 @@ const PACKET_BYTES_MAX: usize = 65_535;
 const SEND_PATIENCE: Duration = Duration::from_millis(20);
 /// Shortest time between two publications of the members: a thousand that join at once are not a thousand lists.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often what the engine counted goes into the metrics.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What others ask of the pump.
 pub(crate) enum Command {
@@ -100,6 +103,8 @@ pub(crate) struct Pump {
     published: Option<Instant>,
     left: bool,
     health: Option<u32>,
+    counted: EngineStats,
+    counted_at: Duration,
 }
 
 enum Woken {
@@ -126,6 +131,8 @@ impl Pump {
             published: None,
             left: false,
             health: None,
+            counted: EngineStats::default(),
+            counted_at: Duration::ZERO,
         }
     }
 
@@ -193,6 +200,12 @@ impl Pump {
             if self.health != Some(score) {
                 self.health = Some(score);
                 Health { score }.emit();
+            }
+            if now.saturating_sub(self.counted_at) >= COUNT_INTERVAL {
+                self.counted_at = now;
+                let (before, now) = (&self.counted, self.engine.stats());
+                Counted { pool: self.shared.pool, before, now, hush: &|worry| self.shared.hush.worry(worry) }.emit();
+                self.counted.clone_from(now);
             }
         }
     }
@@ -267,6 +280,7 @@ impl Pump {
                     left: of(MemberStatus::Left),
                     health_score: self.engine.health_score(),
                     encrypted: self.shared.envelopes.keys.current().is_some(),
+                    engine: self.engine.stats().clone(),
                 });
             }
         }
@@ -314,7 +328,7 @@ impl Pump {
         };
         match sent {
             Ok(bytes) => PacketSent { bytes }.emit(),
-            Err(error) => NotSent { pool: shared.pool, to, error, hushed: shared.hush_sent.ask() }.emit(),
+            Err(error) => NotSent { pool: shared.pool, to, error, hushed: shared.hush.sent.ask() }.emit(),
         }
     }
 

@@ -99,7 +99,7 @@ pub(crate) async fn keep(file: PeersFile, mut kept: watch::Receiver<Option<Peers
         let Some(peers) = kept.borrow_and_update().clone() else { continue };
         let writing = file.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || writing.write(&peers)).await {
-            PeersNotKept { path: file.path(), error: &error, hushed: shared.hush_peers.ask() }.emit();
+            PeersNotKept { path: file.path(), error: &error, hushed: shared.hush.peers.ask() }.emit();
         }
         // By an eye of its own: what it sees is still to be written.
         let mut leave = kept.clone();

@@ -72,13 +72,13 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, commands: 
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                AcceptFailed { pool: shared.pool, error: &error, hushed: shared.hush_accept.ask() }.emit();
+                AcceptFailed { pool: shared.pool, error: &error, hushed: shared.hush.accept.ask() }.emit();
                 clock::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let Ok(permit) = Arc::clone(&served).try_acquire_owned() else {
-            StreamRefused { pool: shared.pool, from, hushed: shared.hush_refused.ask() }.emit();
+            StreamRefused { pool: shared.pool, from, hushed: shared.hush.refused.ask() }.emit();
             continue;
         };
         StreamAccepted.emit();
@@ -191,7 +191,7 @@ pub(crate) async fn change_keys(shared: &Arc<Shared>, operation: KeyOperation) -
 
 /// Tells that something was dropped.
 pub(crate) fn dropped(shared: &Shared, from: SocketAddr, way: &'static str, error: Unreadable) {
-    let hushed = shared.hush_dropped.ask();
+    let hushed = shared.hush.dropped.ask();
     Dropped { pool: shared.pool, from, way, cause: error.word(), reason: error.to_string(), hushed }.emit();
 }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::driver::envelope::Envelopes;
-use crate::driver::hush::Hush;
+use crate::driver::hush::Hushes;
 use crate::driver::settings::StreamLimits;
 use crate::engine::{Own, RequestError};
 use crate::keyring::Key;
@@ -28,11 +28,7 @@ fn shared(key: Option<&str>, limits: StreamLimits) -> Arc<Shared> {
         opened: Arc::new(Semaphore::new(8)),
         budget: Semaphore::new(frame::FRAME_BYTES_MAX / BUDGET_UNIT),
         shutdown: Shutdown::new(),
-        hush_dropped: Hush::default(),
-        hush_sent: Hush::default(),
-        hush_refused: Hush::default(),
-        hush_accept: Hush::default(),
-        hush_peers: Hush::default(),
+        hush: Hushes::default(),
     })
 }
 
