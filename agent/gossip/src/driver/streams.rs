@@ -240,4 +240,4 @@ pub(crate) async fn exchange(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

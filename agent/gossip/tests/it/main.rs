@@ -14,6 +14,7 @@ use lictor_net::{Shutdown, clock};
 use lictor_types::{Member, MemberStatus, NodeName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
@@ -31,9 +32,15 @@ fn timings() -> EngineSettings {
     }
 }
 
-/// Settings of the member at 127.0.0.`host`, any port.
+static NETS: AtomicU8 = AtomicU8::new(1);
+thread_local! {
+    /// Each test has a thread and a net of its own, so that none takes a port that another one comes back to.
+    static NET: u8 = NETS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Settings of the member at that host of the test's net, any port.
 fn settings(host: u8) -> GossipSettings {
-    let bind = SocketAddr::from(([127, 0, 0, host], 0));
+    let bind = SocketAddr::from(([127, 0, NET.with(|net| *net), host], 0));
     GossipSettings {
         engine: timings(),
         leave_propagate_delay: Duration::from_millis(500),
