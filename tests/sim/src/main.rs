@@ -54,11 +54,13 @@ fn main() {
             }
         }
         for (name, stalls) in stall_sets(members) {
-            for lifeguard in [true, false] {
+            for (tcp_fallback, lifeguard) in [(true, true), (true, false), (false, true), (false, false)] {
                 let mut scenario =
-                    Scenario { stalls: Some(stalls.clone()), watched: Duration::from_secs(120), ..Scenario::new(seed, members) };
+                    Scenario { stalls: Some(stalls.clone()), watched: Duration::from_secs(60), ..Scenario::new(seed, members) };
                 scenario.settings.lifeguard = lifeguard;
-                row(&format!("{name}{}", if lifeguard { "" } else { ", plain" }), &scenario);
+                scenario.settings.tcp_fallback = tcp_fallback;
+                let plain = if lifeguard { "" } else { ", plain" };
+                row(&format!("{name}{plain}{}", if tcp_fallback { "" } else { " no tcp" }), &scenario);
             }
         }
     }
@@ -66,9 +68,15 @@ fn main() {
 
 fn stall_sets(members: usize) -> Vec<(&'static str, Stalls)> {
     let ms = Duration::from_millis;
+    let set = |part: usize, stalled: (u64, u64), awake: (u64, u64)| Stalls {
+        members: members / part,
+        stalled: (ms(stalled.0), ms(stalled.1)),
+        awake: (ms(awake.0), ms(awake.1)),
+    };
     vec![
-        ("stalls 2 s / 64 ms", Stalls { members: members / 8, stalled: (ms(1_000), ms(3_000)), awake: (ms(1), ms(128)) }),
-        ("stalls 16 s / 250 ms", Stalls { members: members / 8, stalled: (ms(8_000), ms(24_000)), awake: (ms(1), ms(500)) }),
-        ("stalls 16 s / 4 s", Stalls { members: members / 4, stalled: (ms(8_000), ms(24_000)), awake: (ms(1_000), ms(8_000)) }),
+        ("2 s/64 ms", set(4, (1_000, 3_000), (1, 128))),
+        ("10 s/250 ms", set(4, (4_000, 16_000), (1, 500))),
+        ("16 s/250 ms", set(8, (8_000, 24_000), (1, 500))),
+        ("16 s/4 s", set(4, (8_000, 24_000), (1_000, 8_000))),
     ]
 }
