@@ -134,6 +134,9 @@ impl Engine {
 
     /// Objects to a claim made of this member at `incarnation`.
     fn refute(&mut self, now: Duration, incarnation: u16) {
+        if !self.settings.refutes {
+            return;
+        }
         self.stats.refutations += 1;
         if self.settings.lifeguard {
             self.awareness.change(1);
