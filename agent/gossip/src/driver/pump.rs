@@ -29,6 +29,8 @@ const PACKET_BYTES_MAX: usize = 65_535;
 const SEND_PATIENCE: Duration = Duration::from_millis(20);
 /// Shortest time between two publications of the members: a thousand that join at once are not a thousand lists.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
+/// A publication that takes long, in a large pool, is followed by a pause so many times as long.
+const PUBLISH_PAUSE: u32 = 20;
 
 /// How often what the engine counted goes into the metrics.
 const COUNT_INTERVAL: Duration = Duration::from_secs(1);
@@ -100,7 +102,8 @@ pub(crate) struct Pump {
     sealed: Vec<u8>,
     /// The members changed since they were published.
     changed: bool,
-    published: Option<Instant>,
+    /// Not before this are they published again.
+    publish_from: Instant,
     left: bool,
     health: Option<u32>,
     counted: EngineStats,
@@ -128,7 +131,7 @@ impl Pump {
             joins: HashMap::new(),
             sealed: Vec::new(),
             changed: true,
-            published: None,
+            publish_from: origin,
             left: false,
             health: None,
             counted: EngineStats::default(),
@@ -164,13 +167,13 @@ impl Pump {
         }
         // The writer of the file still comes.
         self.changed = true;
-        self.published = None;
+        self.publish_from = self.origin;
         self.publish();
     }
 
     async fn wait(&mut self) -> Woken {
         let due = self.engine.next_due().and_then(|due| self.origin.checked_add(due));
-        let publish = self.published.filter(|_| self.changed).and_then(|published| published.checked_add(PUBLISH_INTERVAL));
+        let publish = self.changed.then_some(self.publish_from);
         let due = due.into_iter().chain(publish).min();
         let sleep = async {
             match due {
@@ -362,13 +365,11 @@ impl Pump {
     }
 
     fn publish(&mut self) {
-        let now = clock::now();
-        let due = self.published.is_none_or(|published| now.saturating_duration_since(published) >= PUBLISH_INTERVAL);
-        if !self.changed || !due {
+        let begun = clock::now();
+        if !self.changed || begun < self.publish_from {
             return;
         }
         self.changed = false;
-        self.published = Some(now);
         let members = self.engine.members();
         self.channels.members.send_if_modified(|known| {
             let differ = *known != members;
@@ -380,6 +381,9 @@ impl Pump {
         if !self.left {
             self.keep();
         }
+        let now = clock::now();
+        let pause = now.saturating_duration_since(begun).saturating_mul(PUBLISH_PAUSE).max(PUBLISH_INTERVAL);
+        self.publish_from = now.checked_add(pause).unwrap_or(now);
     }
 
     /// Tells the writer of the file who should be found again. Never nobody, unless it left: when all others are gone, those of

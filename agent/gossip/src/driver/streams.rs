@@ -7,6 +7,7 @@ use super::{BUDGET_UNIT, Shared};
 use crate::events::{AcceptFailed, Dropped, KeysChanged, StreamAccepted, StreamFailed, StreamOpened, StreamRefused, StreamSent};
 use crate::keyring::rotation::{KeyAnswer, KeyOperation};
 use lictor_net::{TcpListener, TcpStream, clock};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl From<FrameError> for StreamError {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Io(error)
-                if matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset) =>
+                if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) =>
             {
                 Self::Closed
             }

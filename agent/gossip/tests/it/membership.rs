@@ -4,6 +4,7 @@ use crate::{Node, PATIENCE, is, next, next_about, pool, settings, user_events_un
 use bytes::Bytes;
 use lictor_gossip::driver::{GossipError, Heard, Pool};
 use lictor_gossip::engine::{Event, Own};
+use lictor_gossip::keyring::KeyOperation;
 use lictor_gossip::{Gossip, GossipSettings};
 use lictor_net::{Shutdown, clock};
 use lictor_types::{MemberStatus, NodeName};
@@ -170,10 +171,24 @@ async fn after_the_end_everything_says_so() {
     let mut events = a.handle.events();
     let handle = a.handle.clone();
     clock::timeout(PATIENCE, a.stop()).await.unwrap();
+    clock::timeout(PATIENCE, handle.ended()).await.unwrap();
     assert!(matches!(handle.stats().await, Err(GossipError::Ended)));
     assert!(handle.join(&[b.address()]).await.unwrap_err().to_string().contains("ended"));
     while events.next().await.is_some() {}
     assert!(handle.events().next().await.is_none());
     // What was known last stays readable.
     assert!(is(&handle.members().borrow(), "a", MemberStatus::Alive));
+}
+
+#[tokio::test]
+async fn a_handle_may_be_used_in_any_task() {
+    fn any_task<T: Send>(_: &T) {}
+    let a = Node::start("a", settings(1)).await;
+    let handle = &a.handle;
+    any_task(&handle.join(&[]));
+    any_task(&handle.keyring(KeyOperation::List));
+    any_task(&handle.leave());
+    any_task(&handle.ended());
+    any_task(&handle.fire("x", Bytes::new()));
+    any_task(&handle.events().next());
 }
