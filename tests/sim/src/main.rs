@@ -1,4 +1,4 @@
-//! Prints a table of the stock scenarios: `cargo run --release -p lictor-sim -- [MEMBERS]… [seed=N]`.
+//! Prints a table of the stock scenarios: `cargo run --release -p lictor-sim -- [MEMBERS]… [seed=N] [loss|stalls]`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program's output is its table")]
@@ -32,10 +32,13 @@ fn row(what: &str, scenario: &Scenario) -> Findings {
 fn main() {
     let mut seed = 1;
     let mut sizes = Vec::new();
+    let (mut only_loss, mut only_stalls) = (false, false);
     for argument in std::env::args().skip(1) {
-        match argument.strip_prefix("seed=") {
-            Some(text) => seed = text.parse().unwrap_or(seed),
-            None => sizes.extend(argument.parse::<usize>()),
+        match (argument.as_str(), argument.strip_prefix("seed=")) {
+            (_, Some(text)) => seed = text.parse().unwrap_or(seed),
+            ("loss", _) => only_loss = true,
+            ("stalls", _) => only_stalls = true,
+            _ => sizes.extend(argument.parse::<usize>()),
         }
     }
     if sizes.is_empty() {
@@ -46,14 +49,14 @@ fn main() {
         "    n scenario                     converged falsely wronged stalled first  worst     all  pkt/s    B/s  max    wall"
     );
     for members in sizes {
-        for loss in [0.0, 0.01, 0.10, 0.25] {
+        for loss in if only_stalls { vec![] } else { vec![0.0, 0.01, 0.10, 0.25] } {
             for lifeguard in [true, false] {
                 let mut scenario = Scenario { loss, kills: (members / 50).max(1), ..Scenario::new(seed, members) };
                 scenario.settings.lifeguard = lifeguard;
                 row(&format!("loss {:.0} %{}", loss * 100.0, if lifeguard { "" } else { ", plain" }), &scenario);
             }
         }
-        for (name, stalls) in stall_sets(members) {
+        for (name, stalls) in if only_loss { vec![] } else { stall_sets(members) } {
             for (tcp_fallback, lifeguard) in [(true, true), (true, false), (false, true), (false, false)] {
                 let mut scenario =
                     Scenario { stalls: Some(stalls.clone()), watched: Duration::from_secs(60), ..Scenario::new(seed, members) };
@@ -68,15 +71,17 @@ fn main() {
 
 fn stall_sets(members: usize) -> Vec<(&'static str, Stalls)> {
     let ms = Duration::from_millis;
-    let set = |part: usize, stalled: (u64, u64), awake: (u64, u64)| Stalls {
+    let set = |part: usize, stalled: (u64, u64), awake: (u64, u64), service: u64| Stalls {
         members: members / part,
         stalled: (ms(stalled.0), ms(stalled.1)),
         awake: (ms(awake.0), ms(awake.1)),
+        service: ms(service),
     };
     vec![
-        ("2 s/64 ms", set(4, (1_000, 3_000), (1, 128))),
-        ("10 s/250 ms", set(4, (4_000, 16_000), (1, 500))),
-        ("16 s/250 ms", set(8, (8_000, 24_000), (1, 500))),
-        ("16 s/4 s", set(4, (8_000, 24_000), (1_000, 8_000))),
+        ("2 s/64 ms", set(4, (1_000, 3_000), (1, 128), 5)),
+        ("4 s/128 ms", set(4, (1_000, 8_000), (1, 256), 5)),
+        ("10 s/250 ms", set(4, (4_000, 16_000), (1, 500), 5)),
+        ("10 s/500 ms", set(4, (4_000, 16_000), (1, 1_000), 20)),
+        ("16 s/4 s", set(4, (8_000, 24_000), (1_000, 8_000), 20)),
     ]
 }

@@ -21,12 +21,14 @@ pub struct Conditions {
     pub loss: f64,
     /// Datagrams that a stalled member's socket holds; more are lost.
     pub socket_packets_max: usize,
+    /// Time a member that was stalled takes for each message that waited for it, its host being short of processor time.
+    pub service: Duration,
 }
 
 impl Default for Conditions {
     fn default() -> Self {
         let ms = Duration::from_micros(1000);
-        Self { latency_min: ms / 2, latency_max: ms * 3 / 2, loss: 0.0, socket_packets_max: 1000 }
+        Self { latency_min: ms / 2, latency_max: ms * 3 / 2, loss: 0.0, socket_packets_max: 1000, service: Duration::ZERO }
     }
 }
 
@@ -70,6 +72,8 @@ struct Seat {
     ever_stalled: bool,
     held: VecDeque<Input>,
     held_packets: usize,
+    /// Works off what is held.
+    catches_up: bool,
     wake: Option<Duration>,
 }
 
@@ -83,6 +87,7 @@ enum Act {
     Deliver(usize, Input),
     Wake(usize),
     Resume(usize),
+    CatchUp(usize),
 }
 
 struct Entry {
@@ -192,6 +197,7 @@ impl Pool {
             ever_stalled: false,
             held: VecDeque::new(),
             held_packets: 0,
+            catches_up: false,
             wake: None,
         };
         self.seats.push(seat);
@@ -355,6 +361,7 @@ impl Pool {
                     }
                 }
                 Act::Resume(index) => self.resume(index),
+                Act::CatchUp(index) => self.catch_up(index),
             }
         }
         self.now = self.now.max(end);
@@ -374,7 +381,7 @@ impl Pool {
         if !seat.up {
             return;
         }
-        if seat.stalled.is_some() {
+        if seat.stalled.is_some() || seat.catches_up {
             if matches!(input, Input::Packet { .. }) {
                 if seat.held_packets >= self.conditions.socket_packets_max {
                     return;
@@ -384,6 +391,10 @@ impl Pool {
             seat.held.push_back(input);
             return;
         }
+        self.take_in(index, input);
+    }
+
+    fn take_in(&mut self, index: usize, input: Input) {
         let now = self.now;
         self.mix(now.as_nanos() as u64 ^ index as u64);
         match input {
@@ -417,18 +428,39 @@ impl Pool {
         let now = self.now;
         let seat = &mut self.seats[index];
         seat.stalled = None;
-        seat.held_packets = 0;
-        let held = std::mem::take(&mut seat.held);
+        if !seat.up {
+            return;
+        }
         if timers_first {
             seat.engine.handle_due(now);
             self.settle(index);
         }
-        for input in held {
-            self.deliver(index, input);
-        }
-        if self.seats[index].up {
+        self.seats[index].catches_up = true;
+        self.catch_up(index);
+        if !timers_first {
             self.seats[index].engine.handle_due(now);
             self.settle(index);
+        }
+    }
+
+    /// Takes in the next of what waited for a member; with no time for each, all of it.
+    fn catch_up(&mut self, index: usize) {
+        loop {
+            let seat = &mut self.seats[index];
+            if seat.stalled.is_some() || !seat.up {
+                seat.catches_up = false;
+                return;
+            }
+            let Some(input) = seat.held.pop_front() else {
+                seat.catches_up = false;
+                return;
+            };
+            seat.held_packets -= usize::from(matches!(input, Input::Packet { .. }));
+            self.take_in(index, input);
+            if !self.conditions.service.is_zero() {
+                let at = self.now + self.conditions.service;
+                return self.push(at, Act::CatchUp(index));
+            }
         }
     }
 

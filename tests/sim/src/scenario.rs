@@ -15,6 +15,8 @@ pub struct Stalls {
     pub stalled: (Duration, Duration),
     /// Shortest and longest spell between two.
     pub awake: (Duration, Duration),
+    /// Time such a member takes for each message that waited for it.
+    pub service: Duration,
 }
 
 /// A pool that forms, is troubled for a while, and loses some members.
@@ -77,7 +79,8 @@ impl Scenario {
 
     /// Runs it.
     pub fn run(&self) -> Findings {
-        let conditions = Conditions { loss: self.loss, ..Conditions::default() };
+        let service = self.stalls.as_ref().map(|stalls| stalls.service).unwrap_or_default();
+        let conditions = Conditions { loss: self.loss, service, ..Conditions::default() };
         let mut pool = Pool::new(self.seed, self.members, self.settings.clone(), conditions);
         pool.join_all(Duration::from_secs(2));
         let converged = pool.run_while_not(Duration::from_secs(300), Pool::is_converged);

@@ -17,7 +17,7 @@ fn lifeguard_makes_fifty_times_fewer_failures_under_stalls() {
     let ms = Duration::from_millis;
     let (mut plain, mut guarded) = (0, 0);
     for round in 0..2 {
-        let stalls = Stalls { members: 25, stalled: (ms(4_000), ms(16_000)), awake: (ms(1), ms(500)) };
+        let stalls = Stalls { members: 25, stalled: (ms(4_000), ms(16_000)), awake: (ms(1), ms(500)), service: ms(2) };
         let mut scenario =
             Scenario { stalls: Some(stalls), watched: Duration::from_secs(60), ..Scenario::new(crate::seed() + round, 100) };
         scenario.settings.tcp_fallback = false;

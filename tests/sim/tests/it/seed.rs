@@ -6,7 +6,7 @@ use std::time::Duration;
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_a_different_one() {
     let ms = Duration::from_millis;
-    let stalls = Stalls { members: 5, stalled: (ms(500), ms(4_000)), awake: (ms(10), ms(1_000)) };
+    let stalls = Stalls { members: 5, stalled: (ms(500), ms(4_000)), awake: (ms(10), ms(1_000)), service: ms(1) };
     let scenario = Scenario {
         loss: 0.05,
         kills: 2,
