@@ -24,7 +24,7 @@ use crate::engine::{Engine, Own};
 use crate::events::{KeyIgnored, Started};
 use crate::keyring::store::KeyStore;
 use envelope::Envelopes;
-use hush::Hush;
+use hush::Hushes;
 use lictor_net::bind::{self, BindError};
 use lictor_net::{Shutdown, TcpListener, UdpSocket, clock};
 use peers::PeersFile;
@@ -66,11 +66,7 @@ pub(crate) struct Shared {
     /// Memory that large frames may still take, in units of [`BUDGET_UNIT`].
     pub(crate) budget: Semaphore,
     pub(crate) shutdown: Shutdown,
-    pub(crate) hush_dropped: Hush,
-    pub(crate) hush_sent: Hush,
-    pub(crate) hush_refused: Hush,
-    pub(crate) hush_accept: Hush,
-    pub(crate) hush_peers: Hush,
+    pub(crate) hush: Hushes,
 }
 
 impl Gossip {
@@ -101,11 +97,7 @@ impl Gossip {
             opened: Arc::new(Semaphore::new(settings.streams.opened)),
             budget: Semaphore::new(settings.streams.bytes.max(frame::FRAME_BYTES_MAX).div_ceil(BUDGET_UNIT)),
             shutdown: shutdown.clone(),
-            hush_dropped: Hush::default(),
-            hush_sent: Hush::default(),
-            hush_refused: Hush::default(),
-            hush_accept: Hush::default(),
-            hush_peers: Hush::default(),
+            hush: Hushes::default(),
         });
         let encrypted = shared.envelopes.keys.current().is_some();
         Started { pool: shared.pool, address: local, node: &own.name, encrypted }.emit();

@@ -1,6 +1,6 @@
 //! What happens in a pool, as logs and metrics at once. Metric names are Consul's where it has one.
 
-use crate::engine::{Conflict, Event};
+use crate::engine::{Conflict, EngineStats, Event};
 use lictor_telemetry::{Emit, metrics};
 use lictor_types::Member;
 use std::net::SocketAddr;
@@ -33,6 +33,7 @@ emitted!(
     News<'_>,
     TookDue,
     Health,
+    Counted<'_>,
     JoinTried<'_>,
     JoinDone<'_>,
     JoinRetried<'_>,
@@ -274,6 +275,75 @@ pub(crate) struct Health {
 impl Emit for Health {
     fn emit(self) {
         metrics::gauge("consul.memberlist.health.score", f64::from(self.score));
+    }
+}
+
+/// What the engine counted since it was looked at before.
+pub(crate) struct Counted<'a> {
+    pub(crate) pool: &'static str,
+    pub(crate) before: &'a EngineStats,
+    pub(crate) now: &'a EngineStats,
+    /// Asked for each kind that is worth a line in the log.
+    pub(crate) hush: &'a dyn Fn(Worry) -> Hushed,
+}
+
+/// What the engine counts and the operator should know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worry {
+    /// Datagrams to some members get lost, streams do not.
+    ByStream,
+    /// Others took this member for gone.
+    Refuted,
+    /// The process stood still.
+    Stalled,
+    /// Bytes came that are no message.
+    Refused,
+    /// The engine met an error of its own.
+    Core,
+}
+
+impl Emit for Counted<'_> {
+    fn emit(self) {
+        let Self { pool, before, now, hush } = self;
+        let count = |name: &'static str, of: fn(&EngineStats) -> u64| {
+            let more = of(now).saturating_sub(of(before));
+            if more > 0 {
+                metrics::count(name, more);
+            }
+            more
+        };
+        count("lictor.gossip.probes", |stats| stats.probes);
+        count("lictor.gossip.probes.failed", |stats| stats.probes_failed);
+        count("consul.memberlist.msg.suspect", |stats| stats.suspicions);
+        count("consul.memberlist.msg.dead", |stats| stats.failures);
+        count("lictor.gossip.exchanges", |stats| stats.exchanges);
+        count("lictor.gossip.exchanges.failed", |stats| stats.exchanges_failed);
+        if count("lictor.gossip.probes.by_stream", |stats| stats.probes_by_stream) > 0
+            && let Some(before) = hush(Worry::ByStream)
+        {
+            tracing::warn!(pool, before, "a member answers over TCP, but not over UDP: is UDP blocked on the way?");
+        }
+        if count("lictor.gossip.refutations", |stats| stats.refutations) > 0
+            && let Some(before) = hush(Worry::Refuted)
+        {
+            tracing::warn!(pool, before, "others took this member for gone; it objected");
+        }
+        if count("lictor.gossip.stalls", |stats| stats.stalls) > 0
+            && let Some(before) = hush(Worry::Stalled)
+        {
+            tracing::warn!(pool, before, "this agent stood still for a while: is the machine overloaded?");
+        }
+        if count("lictor.gossip.refused", |stats| stats.packets_refused) > 0
+            && let Some(before) = hush(Worry::Refused)
+            && let Some((from, error)) = &now.last_refused
+        {
+            tracing::warn!(pool, %from, %error, before, "dropping gossip that is not readable");
+        }
+        if count("lictor.gossip.core_errors", |stats| stats.core_errors) > 0
+            && let Some(before) = hush(Worry::Core)
+        {
+            tracing::error!(pool, before, "the membership protocol met an error of its own");
+        }
     }
 }
 

@@ -28,13 +28,29 @@ pub(crate) enum Purpose<'a> {
     Reply(&'a [u8]),
 }
 
+/// What the tag covers beside the content.
+struct Associated([u8; 2 + NONCE_BYTES], usize);
+
+impl Associated {
+    fn bytes(&self) -> &[u8] {
+        self.0.get(..self.1).unwrap_or(&self.0)
+    }
+}
+
 impl Purpose<'_> {
-    fn associated(self) -> Vec<u8> {
-        match self {
-            Self::Packet => vec![AES_GCM, 1],
-            Self::Request => vec![AES_GCM, 2],
-            Self::Reply(mark) => [&[AES_GCM, 3], mark].concat(),
+    fn associated(self) -> Associated {
+        let (number, mark) = match self {
+            Self::Packet => (1, &[][..]),
+            Self::Request => (2, &[][..]),
+            Self::Reply(mark) => (3, mark),
+        };
+        let mut bytes = [0; 2 + NONCE_BYTES];
+        let mut length = 0;
+        for (place, byte) in bytes.iter_mut().zip([AES_GCM, number].iter().chain(mark)) {
+            *place = *byte;
+            length += 1;
         }
+        Associated(bytes, length)
     }
 }
 
@@ -141,7 +157,7 @@ fn seal(ring: &Keyring, envelope: &mut Vec<u8>, purpose: Purpose<'_>, content: &
     let at = envelope.len();
     envelope.extend_from_slice(content);
     let body = envelope.get_mut(at..).unwrap_or_default();
-    let tag = ring.primary().seal(&nonce, &purpose.associated(), body).ok_or(Unsealable::TooLong)?;
+    let tag = ring.primary().seal(&nonce, purpose.associated().bytes(), body).ok_or(Unsealable::TooLong)?;
     envelope.extend_from_slice(&tag);
     Ok(())
 }
@@ -151,7 +167,7 @@ fn open<'a>(ring: &Keyring, purpose: Purpose<'_>, sealed: &'a mut [u8]) -> Resul
     let (body, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(Unreadable::Short)?;
     let associated = purpose.associated();
     for key in ring.keys() {
-        if key.open(nonce, &associated, body, tag) {
+        if key.open(nonce, associated.bytes(), body, tag) {
             return Ok(body);
         }
     }

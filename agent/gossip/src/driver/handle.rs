@@ -2,12 +2,12 @@
 
 use super::Shared;
 use super::address::Place;
-use super::error::{GossipError, JoinFailed, RetryError};
+use super::error::{AddressError, GossipError, JoinFailed, RetryError};
 use super::frame::Subject;
 use super::pump::Command;
 use super::rejoin::{self, RetryJoin};
 use super::streams;
-use crate::engine::{Event, FireError};
+use crate::engine::{EngineStats, Event, FireError};
 use crate::events::{JoinDone, JoinTried};
 use crate::keyring::rotation::KeyAnswer;
 use crate::keyring::{KeyOperation, KeyReport};
@@ -32,7 +32,7 @@ const KEYED_AT_ONCE: usize = 16;
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A pool's state in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct GossipStats {
     /// Members known, this one among them.
     pub members: usize,
@@ -44,6 +44,8 @@ pub struct GossipStats {
     pub health_score: u32,
     /// Whether there is a keyring.
     pub encrypted: bool,
+    /// What the engine counted since the start.
+    pub engine: EngineStats,
 }
 
 /// One thing heard from an [`EventStream`].
@@ -56,6 +58,7 @@ pub enum Heard {
 }
 
 /// News of a pool, from the moment it was asked for.
+#[derive(Debug)]
 pub struct EventStream(broadcast::Receiver<Event>);
 
 impl EventStream {
@@ -110,11 +113,8 @@ impl GossipHandle {
         JoinTried { pool: self.shared.pool, addresses }.emit();
         let mut failures = Vec::new();
         let mut places: Vec<SocketAddr> = Vec::new();
-        for text in addresses {
-            let found = match Place::parse(text, self.shared.default_port) {
-                Ok(place) => place.look_up(self.shared.interference.as_deref()).await,
-                Err(error) => Err(error),
-            };
+        let mut lookups = futures_util::stream::iter(addresses.to_vec()).map(|text| self.look_up(text)).buffered(JOINED_AT_ONCE);
+        while let Some(found) = lookups.next().await {
             match found {
                 Ok(found) => {
                     for address in found {
@@ -132,6 +132,10 @@ impl GossipHandle {
         failures.extend(outcomes.into_iter().filter_map(Result::err));
         JoinDone { pool: self.shared.pool, contacted, failures: &failures }.emit();
         if contacted == 0 { Err(JoinFailed { reasons: failures }) } else { Ok(contacted) }
+    }
+
+    async fn look_up(&self, text: String) -> Result<Vec<SocketAddr>, AddressError> {
+        Place::parse(&text, self.shared.default_port)?.look_up(self.shared.interference.as_deref()).await
     }
 
     /// Joins through one member.
@@ -194,6 +198,11 @@ impl GossipHandle {
     /// The pool in numbers.
     pub async fn stats(&self) -> Result<GossipStats, GossipError> {
         self.ask(|reply| Command::Stats { reply }).await
+    }
+
+    /// Waits until the pool has ended: with the agent, or by a fault.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
     }
 
     /// Whether there is a keyring.

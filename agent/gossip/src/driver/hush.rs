@@ -1,12 +1,41 @@
 //! Keeps what repeats out of the log: whoever sends datagrams must not fill the disk.
 
-use crate::events::Hushed;
+use crate::events::{Hushed, Worry};
 use lictor_net::clock::{self, Instant};
 use parking_lot::Mutex;
 use std::time::Duration;
 
 /// Alike events are logged once in this time; the others are counted.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// One for each kind of event that repeats.
+#[derive(Debug, Default)]
+pub(crate) struct Hushes {
+    pub(crate) dropped: Hush,
+    pub(crate) sent: Hush,
+    pub(crate) refused: Hush,
+    pub(crate) accept: Hush,
+    pub(crate) peers: Hush,
+    by_stream: Hush,
+    refuted: Hush,
+    stalled: Hush,
+    unreadable: Hush,
+    core: Hush,
+}
+
+impl Hushes {
+    /// Decides about something the engine counted.
+    pub(crate) fn worry(&self, worry: Worry) -> Hushed {
+        match worry {
+            Worry::ByStream => &self.by_stream,
+            Worry::Refuted => &self.refuted,
+            Worry::Stalled => &self.stalled,
+            Worry::Refused => &self.unreadable,
+            Worry::Core => &self.core,
+        }
+        .ask()
+    }
+}
 
 /// Decides about one kind of event.
 #[derive(Debug, Default)]

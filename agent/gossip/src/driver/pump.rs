@@ -6,8 +6,8 @@ use super::frame::Subject;
 use super::handle::GossipStats;
 use super::peers::Peers;
 use super::streams::{self, StreamError};
-use crate::engine::{Engine, Event, FireError, JoinError, Output, RequestError};
-use crate::events::{Health, News, NotSent, PacketReceived, PacketSent, TookDue};
+use crate::engine::{Engine, EngineStats, Event, FireError, JoinError, Output, RequestError};
+use crate::events::{Counted, Health, News, NotSent, PacketReceived, PacketSent, TookDue};
 use bytes::Bytes;
 use lictor_net::UdpSocket;
 use lictor_net::clock::{self, Instant};
@@ -29,6 +29,11 @@ const PACKET_BYTES_MAX: usize = 65_535;
 const SEND_PATIENCE: Duration = Duration::from_millis(20);
 /// Shortest time between two publications of the members: a thousand that join at once are not a thousand lists.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(50);
+/// A publication that takes long, in a large pool, is followed by a pause so many times as long.
+const PUBLISH_PAUSE: u32 = 20;
+
+/// How often what the engine counted goes into the metrics.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What others ask of the pump.
 pub(crate) enum Command {
@@ -97,9 +102,12 @@ pub(crate) struct Pump {
     sealed: Vec<u8>,
     /// The members changed since they were published.
     changed: bool,
-    published: Option<Instant>,
+    /// Not before this are they published again.
+    publish_from: Instant,
     left: bool,
     health: Option<u32>,
+    counted: EngineStats,
+    counted_at: Duration,
 }
 
 enum Woken {
@@ -123,9 +131,11 @@ impl Pump {
             joins: HashMap::new(),
             sealed: Vec::new(),
             changed: true,
-            published: None,
+            publish_from: origin,
             left: false,
             health: None,
+            counted: EngineStats::default(),
+            counted_at: Duration::ZERO,
         }
     }
 
@@ -157,13 +167,13 @@ impl Pump {
         }
         // The writer of the file still comes.
         self.changed = true;
-        self.published = None;
+        self.publish_from = self.origin;
         self.publish();
     }
 
     async fn wait(&mut self) -> Woken {
         let due = self.engine.next_due().and_then(|due| self.origin.checked_add(due));
-        let publish = self.published.filter(|_| self.changed).and_then(|published| published.checked_add(PUBLISH_INTERVAL));
+        let publish = self.changed.then_some(self.publish_from);
         let due = due.into_iter().chain(publish).min();
         let sleep = async {
             match due {
@@ -193,6 +203,12 @@ impl Pump {
             if self.health != Some(score) {
                 self.health = Some(score);
                 Health { score }.emit();
+            }
+            if now.saturating_sub(self.counted_at) >= COUNT_INTERVAL {
+                self.counted_at = now;
+                let (before, now) = (&self.counted, self.engine.stats());
+                Counted { pool: self.shared.pool, before, now, hush: &|worry| self.shared.hush.worry(worry) }.emit();
+                self.counted.clone_from(now);
             }
         }
     }
@@ -267,6 +283,7 @@ impl Pump {
                     left: of(MemberStatus::Left),
                     health_score: self.engine.health_score(),
                     encrypted: self.shared.envelopes.keys.current().is_some(),
+                    engine: self.engine.stats().clone(),
                 });
             }
         }
@@ -314,7 +331,7 @@ impl Pump {
         };
         match sent {
             Ok(bytes) => PacketSent { bytes }.emit(),
-            Err(error) => NotSent { pool: shared.pool, to, error, hushed: shared.hush_sent.ask() }.emit(),
+            Err(error) => NotSent { pool: shared.pool, to, error, hushed: shared.hush.sent.ask() }.emit(),
         }
     }
 
@@ -348,13 +365,11 @@ impl Pump {
     }
 
     fn publish(&mut self) {
-        let now = clock::now();
-        let due = self.published.is_none_or(|published| now.saturating_duration_since(published) >= PUBLISH_INTERVAL);
-        if !self.changed || !due {
+        let begun = clock::now();
+        if !self.changed || begun < self.publish_from {
             return;
         }
         self.changed = false;
-        self.published = Some(now);
         let members = self.engine.members();
         self.channels.members.send_if_modified(|known| {
             let differ = *known != members;
@@ -366,6 +381,9 @@ impl Pump {
         if !self.left {
             self.keep();
         }
+        let now = clock::now();
+        let pause = now.saturating_duration_since(begun).saturating_mul(PUBLISH_PAUSE).max(PUBLISH_INTERVAL);
+        self.publish_from = now.checked_add(pause).unwrap_or(now);
     }
 
     /// Tells the writer of the file who should be found again. Never nobody, unless it left: when all others are gone, those of

@@ -19,6 +19,9 @@ use tokio::sync::watch;
 const ASKED_AT_ONCE: usize = 4;
 /// The part of the interval by which an attempt comes earlier or later, so that a datacenter that starts anew does not ask in step.
 const JITTER: f64 = 0.1;
+/// Bounds of the interval: an interval of nothing would be a busy loop.
+const WAIT_MIN: Duration = Duration::from_millis(10);
+const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// How to join until it works.
 #[derive(Clone, Debug)]
@@ -51,7 +54,7 @@ pub(crate) async fn retry(handle: &GossipHandle, how: RetryJoin) -> Result<usize
         if how.attempts_max > 0 && attempts >= how.attempts_max {
             return Err(RetryError::Exhausted { attempts, last: error });
         }
-        let wait = how.interval.mul_f64(chance.random_range(1.0 - JITTER..=1.0 + JITTER));
+        let wait = how.interval.clamp(WAIT_MIN, WAIT_MAX).mul_f64(chance.random_range(1.0 - JITTER..=1.0 + JITTER));
         JoinRetried { pool: handle.shared.pool, attempt: attempts, wait, error: &error }.emit();
         tokio::select! {
             () = clock::sleep(wait) => {}
@@ -99,7 +102,7 @@ pub(crate) async fn keep(file: PeersFile, mut kept: watch::Receiver<Option<Peers
         let Some(peers) = kept.borrow_and_update().clone() else { continue };
         let writing = file.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || writing.write(&peers)).await {
-            PeersNotKept { path: file.path(), error: &error, hushed: shared.hush_peers.ask() }.emit();
+            PeersNotKept { path: file.path(), error: &error, hushed: shared.hush.peers.ask() }.emit();
         }
         // By an eye of its own: what it sees is still to be written.
         let mut leave = kept.clone();
@@ -108,5 +111,67 @@ pub(crate) async fn keep(file: PeersFile, mut kept: watch::Receiver<Option<Peers
             () = shared.shutdown.requested() => {}
             _ = leave.wait_for(|peers| peers.as_ref().is_some_and(|peers| peers.left)) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::settings::StreamLimits;
+    use crate::driver::streams;
+    use std::net::SocketAddr;
+
+    fn peers(name: &str, left: bool) -> Peers {
+        let text = format!(r#"{{"Version":1,"Left":{left},"Peers":[{{"Name":"{name}","Address":"127.0.0.1:1"}}]}}"#);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_file_is_written_now_and_then_and_a_leave_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = PeersFile(folder.path().join("local.peers"));
+        let shared = streams::tests::shared(None, StreamLimits::default());
+        let told = watch::Sender::new(None);
+        let hour = Duration::from_secs(3600);
+        let keeping = tokio::spawn(keep(file.clone(), told.subscribe(), hour, Arc::clone(&shared)));
+        // Time is paused: it moves on only when everything else waits for it.
+        let minute = || clock::sleep(Duration::from_secs(60));
+        let kept = || file.read().unwrap().unwrap();
+
+        told.send_replace(Some(peers("a", false)));
+        minute().await;
+        assert_eq!(kept(), peers("a", false));
+        told.send_replace(Some(peers("b", false)));
+        told.send_replace(Some(peers("c", false)));
+        minute().await;
+        assert_eq!(kept(), peers("a", false), "not twice within the interval");
+        clock::sleep(hour).await;
+        assert_eq!(kept(), peers("c", false));
+        told.send_replace(Some(peers("d", true)));
+        minute().await;
+        assert_eq!(kept(), peers("d", true), "a leave does not wait");
+        clock::sleep(hour * 2).await;
+        told.send_replace(Some(peers("e", false)));
+        minute().await;
+        told.send_replace(Some(peers("f", false)));
+        shared.shutdown.request();
+        drop(told);
+        keeping.await.unwrap();
+        assert_eq!(kept(), peers("f", false), "what was told last is written before the end");
+    }
+
+    #[tokio::test]
+    async fn who_left_stays_away_unless_it_shall_come_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = PeersFile(folder.path().join("local.peers"));
+        assert!(read(&file, true).await.is_empty(), "there is no file");
+        file.write(&peers("a", false)).unwrap();
+        assert_eq!(read(&file, false).await.len(), 1);
+        file.write(&peers("a", true)).unwrap();
+        assert!(read(&file, false).await.is_empty());
+        let there: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        assert_eq!(read(&file, true).await[0].address, there);
+        std::fs::write(file.path(), "{").unwrap();
+        assert!(read(&file, true).await.is_empty(), "a damaged file is passed over");
     }
 }

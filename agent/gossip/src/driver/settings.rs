@@ -145,7 +145,7 @@ impl GossipSettings {
             leave_propagate_delay: Duration::from_secs(5),
             peers_interval: Duration::from_secs(10),
             streams: StreamLimits::default(),
-            events_max: 4096,
+            events_max: 512,
             seed,
             interference: None,
         }

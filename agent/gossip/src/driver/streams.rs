@@ -7,6 +7,7 @@ use super::{BUDGET_UNIT, Shared};
 use crate::events::{AcceptFailed, Dropped, KeysChanged, StreamAccepted, StreamFailed, StreamOpened, StreamRefused, StreamSent};
 use crate::keyring::rotation::{KeyAnswer, KeyOperation};
 use lictor_net::{TcpListener, TcpStream, clock};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl From<FrameError> for StreamError {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Io(error)
-                if matches!(error.kind(), std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset) =>
+                if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) =>
             {
                 Self::Closed
             }
@@ -72,13 +73,13 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, commands: 
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                AcceptFailed { pool: shared.pool, error: &error, hushed: shared.hush_accept.ask() }.emit();
+                AcceptFailed { pool: shared.pool, error: &error, hushed: shared.hush.accept.ask() }.emit();
                 clock::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let Ok(permit) = Arc::clone(&served).try_acquire_owned() else {
-            StreamRefused { pool: shared.pool, from, hushed: shared.hush_refused.ask() }.emit();
+            StreamRefused { pool: shared.pool, from, hushed: shared.hush.refused.ask() }.emit();
             continue;
         };
         StreamAccepted.emit();
@@ -191,7 +192,7 @@ pub(crate) async fn change_keys(shared: &Arc<Shared>, operation: KeyOperation) -
 
 /// Tells that something was dropped.
 pub(crate) fn dropped(shared: &Shared, from: SocketAddr, way: &'static str, error: Unreadable) {
-    let hushed = shared.hush_dropped.ask();
+    let hushed = shared.hush.dropped.ask();
     Dropped { pool: shared.pool, from, way, cause: error.word(), reason: error.to_string(), hushed }.emit();
 }
 
@@ -240,4 +241,4 @@ pub(crate) async fn exchange(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

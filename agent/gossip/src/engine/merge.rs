@@ -314,8 +314,19 @@ impl Engine {
         if deadline > now || self.presence != Presence::Here {
             return;
         }
-        self.stats.failures += 1;
         let record = Record { ident: entry.ident, incarnation: entry.incarnation, claim: Claim::Failed, card: None, age_s: 0 };
+        // Who has reason to doubt itself leaves it to others to be first: once, for as long as the doubt is large.
+        let doubt = self.settings.probe_interval.saturating_mul(self.awareness.score());
+        if self.settings.lifeguard && !doubt.is_zero() {
+            let later = self.roster.change(node, |entry| match &mut entry.standing {
+                Standing::Suspect(suspicion) => suspicion.doubt(doubt).then(|| suspicion.deadline()),
+                _ => None,
+            });
+            if let Some(Some(deadline)) = later {
+                return self.timers.set(deadline, Timer::Suspicion(node));
+            }
+        }
+        self.stats.failures += 1;
         self.apply_gone(now, record, Standing::Failed, true);
     }
 

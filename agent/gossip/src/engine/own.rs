@@ -107,6 +107,7 @@ impl Engine {
             self.tell_conflict(now, record.ident.node, conflict);
             return;
         }
+        self.outdo(now, record.card.as_deref());
         if record.ident.generation > self.own.generation {
             // Said of an earlier life of this member, which is not remembered here.
             self.renew(now, record.ident.generation);
@@ -118,22 +119,26 @@ impl Engine {
                 self.refute(now, record.incarnation)
             }
             Claim::Alive if record.incarnation > self.incarnation => self.refute(now, record.incarnation),
-            Claim::Alive => {
-                let Some(other) = record.card else { return };
-                let differs = other.tags != card.tags || other.name != card.name;
-                if other.version > card.version || (other.version == card.version && differs) {
-                    let version = other.version.saturating_add(1);
-                    self.roster
-                        .change(self.own.node, |entry| entry.card = Arc::new(Card { version, ..Card::clone(&entry.card) }));
-                    self.spread_member(now, self.own.node);
-                }
-            }
-            Claim::Failed | Claim::Suspect { .. } => {}
+            Claim::Alive | Claim::Failed | Claim::Suspect { .. } => {}
+        }
+    }
+
+    /// Others hold a card of this member (of an earlier life) that would outweigh the true one: the true one gets a higher version.
+    fn outdo(&mut self, now: Duration, other: Option<&Card>) {
+        let own = self.own.node;
+        let Some((other, card)) = other.zip(self.roster.get(own).map(|entry| entry.card.clone())) else { return };
+        if other.version > card.version || (other.version == card.version && *other != *card) {
+            let version = other.version.saturating_add(1);
+            self.roster.change(own, |entry| entry.card = Arc::new(Card { version, ..Card::clone(&card) }));
+            self.spread_member(now, own);
         }
     }
 
     /// Objects to a claim made of this member at `incarnation`.
     fn refute(&mut self, now: Duration, incarnation: u16) {
+        if !self.settings.refutes {
+            return;
+        }
         self.stats.refutations += 1;
         if self.settings.lifeguard {
             self.awareness.change(1);

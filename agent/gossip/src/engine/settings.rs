@@ -57,6 +57,9 @@ pub struct EngineSettings {
     pub tcp_fallback: bool,
     /// Largest user event in bytes, name and payload together.
     pub user_event_size_max: usize,
+    /// For the simulations, which must find a member that does not object to being called dead. Always true elsewhere.
+    #[doc(hidden)]
+    pub refutes: bool,
 }
 
 impl EngineSettings {
@@ -70,7 +73,8 @@ impl EngineSettings {
             *time = (*time).max(SHORTEST);
         }
         self.probe_timeout = self.probe_timeout.max(Duration::from_millis(1));
-        self.packet_size_max = self.packet_size_max.max(512);
+        // A card with the longest name and all tags must fit.
+        self.packet_size_max = self.packet_size_max.max(1100);
         self
     }
 
@@ -95,6 +99,7 @@ impl EngineSettings {
             lifeguard: true,
             tcp_fallback: true,
             user_event_size_max: 512,
+            refutes: true,
         }
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Suspicion {
     started: Duration,
     /// Time during which this member itself stood still, which the suspect is given back.
     grace: Duration,
+    /// Whether time was added already because this member doubted itself when the suspicion ran out.
+    doubted: bool,
     /// Who suspects, the first one at the front.
     accusers: Vec<NodeKey>,
 }
@@ -55,7 +57,7 @@ pub(crate) struct Suspicion {
 impl Suspicion {
     /// Begun at `now` by `accuser`.
     pub(crate) fn new(bounds: SuspicionBounds, now: Duration, accuser: NodeKey) -> Self {
-        Self { bounds, started: now, grace: Duration::ZERO, accusers: vec![accuser] }
+        Self { bounds, started: now, grace: Duration::ZERO, doubted: false, accusers: vec![accuser] }
     }
 
     /// Another member suspects too. True if that is news which counts (and is worth telling others).
@@ -71,6 +73,14 @@ impl Suspicion {
     /// Adds time during which no refutation could have been heard.
     pub(crate) fn extend(&mut self, by: Duration) {
         self.grace = self.grace.saturating_add(by);
+    }
+
+    /// Adds time because this member doubts itself. False: that was done before.
+    pub(crate) fn doubt(&mut self, by: Duration) -> bool {
+        if !self.doubted {
+            self.extend(by);
+        }
+        !std::mem::replace(&mut self.doubted, true)
     }
 
     /// When the member counts as failed.
@@ -115,6 +125,8 @@ mod tests {
         assert!(!suspicion.confirm(4), "no more than is waited for");
         suspicion.extend(Duration::from_secs(5));
         assert_eq!(suspicion.deadline(), Duration::from_secs(23));
+        assert!(suspicion.doubt(Duration::from_secs(2)) && !suspicion.doubt(Duration::from_secs(2)), "doubted once");
+        assert_eq!(suspicion.deadline(), Duration::from_secs(25));
     }
 
     #[test]

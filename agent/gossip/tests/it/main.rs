@@ -14,16 +14,17 @@ use lictor_net::{Shutdown, clock};
 use lictor_types::{Member, MemberStatus, NodeName};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Timings that find a failure in about a second, and bear with a busy machine.
+/// Timings that find a failure in some seconds, and bear with a busy machine.
 fn timings() -> EngineSettings {
     EngineSettings {
-        probe_interval: Duration::from_millis(250),
-        probe_timeout: Duration::from_millis(100),
+        probe_interval: Duration::from_millis(500),
+        probe_timeout: Duration::from_millis(200),
         gossip_interval: Duration::from_millis(20),
         push_pull_interval: Duration::from_secs(1),
         reconnect_interval: Duration::from_millis(500),
@@ -31,9 +32,15 @@ fn timings() -> EngineSettings {
     }
 }
 
-/// Settings of the member at 127.0.0.`host`, any port.
+static NETS: AtomicU8 = AtomicU8::new(1);
+thread_local! {
+    /// Each test has a thread and a net of its own, so that none takes a port that another one comes back to.
+    static NET: u8 = NETS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Settings of the member at that host of the test's net, any port.
 fn settings(host: u8) -> GossipSettings {
-    let bind = SocketAddr::from(([127, 0, 0, host], 0));
+    let bind = SocketAddr::from(([127, 0, NET.with(|net| *net), host], 0));
     GossipSettings {
         engine: timings(),
         leave_propagate_delay: Duration::from_millis(500),
@@ -130,6 +137,21 @@ async fn next(events: &mut EventStream) -> Event {
     match clock::timeout(PATIENCE, events.next()).await.unwrap() {
         Some(Heard::Event(event)) => event,
         other => panic!("no event: {other:?}"),
+    }
+}
+
+/// The next event about that member.
+async fn next_about(events: &mut EventStream, name: &str) -> Event {
+    loop {
+        let event = next(events).await;
+        match &event {
+            Event::Joined(member) | Event::Updated(member) | Event::Left(member) | Event::Failed(member)
+                if *member.name == *name =>
+            {
+                return event;
+            }
+            _ => {}
+        }
     }
 }
 

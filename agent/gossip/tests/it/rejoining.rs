@@ -15,12 +15,13 @@ use std::time::Duration;
 struct LateName {
     asked: AtomicU32,
     known_after: u32,
+    address: IpAddr,
 }
 
 impl Interference for LateName {
     fn look_up(&self, host: &str) -> Option<Vec<IpAddr>> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        Some(if host == "pool.test" && asked >= self.known_after { vec!["127.0.0.1".parse().unwrap()] } else { Vec::new() })
+        Some(if host == "pool.test" && asked >= self.known_after { vec![self.address] } else { Vec::new() })
     }
 }
 
@@ -31,7 +32,7 @@ fn every_20_ms(addresses: Vec<String>, attempts_max: u32) -> RetryJoin {
 #[tokio::test]
 async fn a_name_that_comes_later_is_joined() {
     let a = Node::start("a", settings(1)).await;
-    let names = Arc::new(LateName { asked: AtomicU32::new(0), known_after: 3 });
+    let names = Arc::new(LateName { asked: AtomicU32::new(0), known_after: 3, address: a.handle.local_address().ip() });
     let default_port = a.handle.local_address().port();
     let b = Node::start("b", GossipSettings { interference: Some(names.clone()), default_port, ..settings(2) }).await;
     let joined = b.handle.retry_join(every_20_ms(vec!["pool.test".to_owned()], 0));
@@ -44,7 +45,7 @@ async fn a_name_that_comes_later_is_joined() {
 
 #[tokio::test]
 async fn attempts_that_are_used_up_are_told() {
-    let names = Arc::new(LateName { asked: AtomicU32::new(0), known_after: u32::MAX });
+    let names = Arc::new(LateName { asked: AtomicU32::new(0), known_after: u32::MAX, address: settings(1).bind.ip() });
     let b = Node::start("b", GossipSettings { interference: Some(names.clone()), ..settings(2) }).await;
     let error = b.handle.retry_join(every_20_ms(vec!["pool.test".to_owned()], 3)).await.unwrap_err();
     assert!(matches!(&error, RetryError::Exhausted { attempts: 3, .. }), "{error}");

@@ -1,6 +1,6 @@
 use super::*;
 use crate::driver::envelope::Envelopes;
-use crate::driver::hush::Hush;
+use crate::driver::hush::Hushes;
 use crate::driver::settings::StreamLimits;
 use crate::engine::{Own, RequestError};
 use crate::keyring::Key;
@@ -14,7 +14,7 @@ const A: &str = "MDEyMzQ1Njc4OWFiY2RlZg==";
 const B: &str = "k90iWccGbWsvnWy9pVAZb4HjDuWJHgs2d1VqnwCXqUI=";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn shared(key: Option<&str>, limits: StreamLimits) -> Arc<Shared> {
+pub(in crate::driver) fn shared(key: Option<&str>, limits: StreamLimits) -> Arc<Shared> {
     let nobody: SocketAddr = "127.0.0.1:1".parse().unwrap();
     Arc::new(Shared {
         pool: "lan",
@@ -28,11 +28,7 @@ fn shared(key: Option<&str>, limits: StreamLimits) -> Arc<Shared> {
         opened: Arc::new(Semaphore::new(8)),
         budget: Semaphore::new(frame::FRAME_BYTES_MAX / BUDGET_UNIT),
         shutdown: Shutdown::new(),
-        hush_dropped: Hush::default(),
-        hush_sent: Hush::default(),
-        hush_refused: Hush::default(),
-        hush_accept: Hush::default(),
-        hush_peers: Hush::default(),
+        hush: Hushes::default(),
     })
 }
 
@@ -162,9 +158,7 @@ async fn nonsense_costs_one_stream() {
 
 #[tokio::test]
 async fn nobody_there_is_told() {
-    let free = bind::tcp("127.0.0.1:0".parse().unwrap(), "gossip").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = "127.0.0.1:1".parse().unwrap();
     let one = shared(None, StreamLimits::default());
     assert!(matches!(ask(&one, address, b"x").await.unwrap_err(), StreamError::Connect(_)));
     // One that accepts and is silent.
