@@ -247,6 +247,7 @@ impl<'a> Reader<'a> {
 
     fn call(&mut self, start: &str, name: &str) -> Result<Part, Fault> {
         let mut group = None;
+        let mut no_number = None;
         let mut count = 0;
         self.skip_blanks();
         while !self.take(')') {
@@ -254,10 +255,13 @@ impl<'a> Reader<'a> {
                 return Err(self.unexpected());
             }
             self.skip_blanks();
+            let start_of_argument = self.rest;
             let negative = self.take('-');
-            let number = self.number()?;
-            // There is no group before the first.
-            group = if negative && number > 0 { None } else { usize::try_from(number).ok() };
+            match self.argument()? {
+                // There is no group before the first.
+                Some(number) => group = usize::try_from(number).ok().filter(|number| !negative || *number == 0),
+                None => no_number = Some(self.evaluation(start_of_argument, "match: expected a number".to_owned())),
+            }
             count += 1;
             self.skip_blanks();
         }
@@ -267,7 +271,28 @@ impl<'a> Reader<'a> {
         if count != 1 {
             return Err(self.evaluation(start, format!("match: expected 1 arguments, got {count}")));
         }
-        Ok(group.map_or(Part::Nothing, Part::Match))
+        match no_number {
+            Some(fault) => Err(fault),
+            None => Ok(group.map_or(Part::Nothing, Part::Match)),
+        }
+    }
+
+    /// What may stand in the parentheses of a call; `None` for what is no number. Not a call itself: depth would be the
+    /// caller's to choose.
+    fn argument(&mut self) -> Result<Option<i64>, Fault> {
+        match self.rest.chars().next() {
+            Some('"') => self.quoted().map(|_| None),
+            Some('a'..='z' | 'A'..='Z' | '_') => {
+                self.word();
+                self.skip_blanks();
+                if self.rest.starts_with('(') {
+                    Err(syntax_error(": calls within calls are not part of templates in Lictor"))
+                } else {
+                    Ok(None)
+                }
+            }
+            _ => self.number().map(Some),
+        }
     }
 
     fn variable(&self, start: &str, name: &str) -> Result<Part, Fault> {
@@ -324,7 +349,7 @@ impl<'a> Reader<'a> {
 
     fn unexpected(&self) -> Fault {
         match self.rest.chars().next() {
-            Some('+' | '-' | '*' | '/' | '%' | '?' | '[' | '(' | '!' | '=' | '<' | '>' | '&' | '|' | '.') => {
+            Some('+' | '-' | '*' | '/' | '%' | '?' | '[' | '(' | '!' | '=' | '<' | '>' | '&' | '|') => {
                 syntax_error(": operators are not part of templates in Lictor")
             }
             _ => syntax_error(""),

@@ -117,6 +117,16 @@ impl Server {
         }
     }
 
+    /// Refuses a query that the state would refuse, or of which the template cannot be read.
+    pub(crate) fn judge_prepared_query(&self, command: &Command) -> Result<(), ClusterError> {
+        match command {
+            Command::PreparedQuery { verb: PreparedQueryVerb::Create | PreparedQueryVerb::Update, query } => {
+                self.catalog.snapshot().check_prepared_query(query).map_err(ClusterError::Refused)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a change to a query that is not there, or that the caller may not touch. Before anything else is looked at, as
     /// Consul does.
     pub(crate) async fn check_prepared_query(&self, command: &Command, token: &Token) -> Result<(), ClusterError> {

@@ -58,6 +58,7 @@ impl Server {
             return Ok(Outcome::Batch(put_back(Vec::new(), refused)));
         }
         self.wait_for_lease().await?;
+        self.judge_prepared_query(&command)?;
         match self.raft.propose(command).await? {
             Outcome::Refused(sentence) => Err(ClusterError::Refused(sentence)),
             Outcome::Batch(outcomes) => Ok(Outcome::Batch(put_back(outcomes, refused))),

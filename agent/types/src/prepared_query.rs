@@ -161,3 +161,65 @@ pub struct PreparedExecution {
     /// How many other datacenters were asked.
     pub failovers: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Command, HealthCheck, Node, NodeService, PreparedQueryVerb};
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+        let bytes = rmp_serde::to_vec_named(value).unwrap();
+        assert_eq!(&rmp_serde::from_slice::<T>(&bytes).unwrap(), value);
+        let text = serde_json::to_string(value).unwrap();
+        assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value);
+    }
+
+    fn full() -> PreparedQuery {
+        let body = json!({"ID": "i", "Name": "q", "Session": "s", "Token": "secret",
+            "Template": {"Type": "name_prefix_match", "Regexp": "^q-(.*)$", "RemoveEmptyTags": true},
+            "Service": {"Service": "web", "Failover": {"NearestN": 2, "Datacenters": ["dc2"]}, "OnlyPassing": true,
+                "IgnoreCheckIDs": ["c"], "Near": "_agent", "Tags": ["a", "!b"], "NodeMeta": {"k": "v"}, "ServiceMeta": {"m": "n"},
+                "Connect": true},
+            "DNS": {"TTL": "10s"}, "CreateIndex": 3, "ModifyIndex": 4});
+        let query: PreparedQuery = serde_json::from_value(body.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&query).unwrap(), body);
+        query
+    }
+
+    #[test]
+    fn everything_survives_the_wire_and_the_log() {
+        survives(&full());
+        survives(&PreparedQuery::default());
+        survives(&Command::PreparedQuery { verb: PreparedQueryVerb::Update, query: Box::new(full()) });
+        let source = QuerySource { datacenter: "dc1".into(), agent: "n1".into(), ip: Some("2001:db8::1".parse().unwrap()) };
+        survives(&PreparedExecute { name: "q".into(), limit: 3, connect: true, source });
+        survives(&PreparedFailover { query: full(), limit: u64::MAX, connect: false });
+        let row = CheckServiceNode {
+            node: Node { node: "n".into(), ..Node::default() }.into(),
+            service: NodeService {
+                id: "w".into(),
+                proxy: json!({"a": 1, "MeshGateway": {}, "Expose": {}}),
+                connect: json!({}),
+                ..NodeService::default()
+            }
+            .into(),
+            checks: vec![HealthCheck { check_id: "c".into(), ..HealthCheck::default() }.into()],
+        };
+        let dns = QueryDns { ttl: "1s".into() };
+        survives(&PreparedExecution { service: "web".into(), nodes: vec![row], dns, datacenter: "dc2".into(), failovers: 2 });
+    }
+
+    #[test]
+    fn rules_speak_of_names_and_templates() {
+        let query = |name: &str, kind: &str| {
+            let template = QueryTemplate { kind: kind.into(), ..QueryTemplate::default() };
+            PreparedQuery { name: name.into(), template, ..PreparedQuery::default() }
+        };
+        assert_eq!(query("a", "").rule_name(), Some("a"));
+        assert_eq!(query("", NAME_PREFIX_MATCH).rule_name(), Some(""));
+        assert_eq!(query("", "").rule_name(), None);
+        assert!(!format!("{:?}", full()).contains("secret"));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::key::Key;
-use crate::schema::raise;
+use crate::schema::{State, raise};
 use crate::tables::PreparedRow;
 use crate::template::Template;
 use crate::watch::WatchKey;
@@ -26,39 +26,15 @@ impl Writer {
         done.map_or_else(Outcome::Refused, |()| Outcome::Done)
     }
 
-    /// Refused in the words of Consul's state store, and in its order.
     fn put_prepared_query(&mut self, given: &PreparedQuery) -> Result<(), String> {
-        let table = &self.state.prepared_queries;
-        if given.id.is_empty() {
-            return Err("Missing Query ID".to_owned());
-        }
-        let existing = table.get(&given.id).map(|row| row.query.clone());
-        let is_other = |row: &PreparedRow| existing.as_ref().is_none_or(|known| known.id != row.query.id);
-        let name = &given.name;
-        if !name.is_empty() {
-            if table.named(name).is_some_and(is_other) {
-                return Err(format!("name '{name}' aliases an existing query name"));
-            }
-        } else if given.is_template() && table.template("").is_some_and(is_other) {
-            return Err("a query template with an empty name already exists".to_owned());
-        }
-        // Ids go before names where a query is looked up: a name like an id would never be found, or hide another's.
-        if looks_like_id(name) && table.get(name).is_some() {
-            return Err(format!("name '{name}' aliases an existing query ID"));
-        }
-        if !given.session.is_empty() && self.state.sessions.get(&given.session).is_none() {
-            return Err(format!("invalid session {:?}", given.session));
-        }
-        let template = match given.is_template() {
-            true => Some(Arc::new(Template::compile(given).map_err(|why| format!("failed compiling template: {why}"))?)),
-            false => None,
-        };
-        let (id, create_index) = match &existing {
+        self.state.judge_prepared_query(given)?;
+        let existing = self.state.prepared_query(&given.id);
+        let (id, create_index) = match existing {
             Some(known) => (known.id.clone(), known.create_index),
             None => (given.id.clone(), self.index),
         };
         let query = Arc::new(PreparedQuery { id, create_index, modify_index: self.index, ..given.clone() });
-        self.state.prepared_queries.insert(PreparedRow { query: query.clone(), template });
+        self.state.prepared_queries.insert(PreparedRow::new(query.clone()));
         self.touch_prepared_query(&query);
         Ok(())
     }
@@ -73,6 +49,47 @@ impl Writer {
         raise(&mut self.state.prepared_queries.index, self.index);
         self.changes.touch(WatchKey::PreparedQueries);
         self.changes.touch(WatchKey::PreparedQuery(Key::uuid(&query.id)));
+    }
+}
+
+impl State {
+    /// Refuses a query that must not be written, in the words of Consul's state store and in its order. For the proposer: what
+    /// a template may say depends on the version that reads it, so replicas that apply the command do not look at that.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn check_prepared_query(&self, query: &PreparedQuery) -> Result<(), String> {
+        self.judge_prepared_query(query)?;
+        if query.is_template() {
+            Template::compile(query).map_err(|why| format!("failed compiling template: {why}"))?;
+        }
+        Ok(())
+    }
+
+    /// What the state alone decides.
+    fn judge_prepared_query(&self, given: &PreparedQuery) -> Result<(), String> {
+        let table = &self.prepared_queries;
+        if given.id.is_empty() {
+            return Err("Missing Query ID".to_owned());
+        }
+        let existing = table.get(&given.id);
+        let is_other = |row: &PreparedRow| existing.is_none_or(|known| known.query.id != row.query.id);
+        let name = &given.name;
+        if !name.is_empty() {
+            if table.named(name).is_some_and(is_other) {
+                return Err(format!("name '{name}' aliases an existing query name"));
+            }
+        } else if given.is_template() && table.template("").is_some_and(is_other) {
+            return Err("a query template with an empty name already exists".to_owned());
+        }
+        // Ids go before names where a query is looked up: a name like an id would never be found, or hide another's.
+        if looks_like_id(name) && table.get(name).is_some() {
+            return Err(format!("name '{name}' aliases an existing query ID"));
+        }
+        if !given.session.is_empty() && self.sessions.get(&given.session).is_none() {
+            return Err(format!("invalid session {:?}", given.session));
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::apply::looks_like_id;
 use crate::schema::State;
-use crate::tables::PreparedRow;
 use lictor_types::PreparedQuery;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ impl State {
     /// longest name that this one begins with. A template comes filled in.
     ///
     /// # Errors
-    /// A sentence for the user: a template has no meaning without a name.
+    /// A sentence for the user: a template has no meaning without a name, or was written by a version that knows more.
     pub fn resolve_prepared_query(&self, name: &str) -> Result<Option<Arc<PreparedQuery>>, String> {
         if name.is_empty() {
             return Ok(None);
@@ -30,10 +29,6 @@ impl State {
             }
             return Ok(Some(row.query.clone()));
         }
-        let rendered = |row: &PreparedRow| match &row.template {
-            Some(template) => Arc::new(template.render(&row.query, name)),
-            None => row.query.clone(),
-        };
-        Ok(table.named(name).or_else(|| table.template_for(name)).map(rendered))
+        table.named(name).or_else(|| table.template_for(name)).map(|row| row.render(name)).transpose()
     }
 }

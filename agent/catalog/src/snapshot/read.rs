@@ -5,7 +5,6 @@ use super::{DEPTH_MAX, MAGIC, RECORD_BYTES_MAX, VERSION};
 use crate::error::SnapshotError;
 use crate::schema::State;
 use crate::tables::PreparedRow;
-use crate::template::Template;
 use crate::watch::Hub;
 use lictor_types::NodeName;
 use serde::de::DeserializeOwned;
@@ -111,11 +110,7 @@ fn insert(state: &mut State, row: Row) {
         Row::Session(session) => state.sessions.insert(Arc::new(session)),
         Row::Coordinate(row) => state.coordinates.insert(Arc::new(row)),
         Row::Autopilot(config) => state.autopilot = Some(Arc::new(config)),
-        Row::PreparedQuery(query) => {
-            // One that this version cannot read any more (its regular expression, say) is kept, and is a template for nothing.
-            let template = query.is_template().then(|| Template::compile(&query).ok()).flatten().map(Arc::new);
-            state.prepared_queries.insert(PreparedRow { query: Arc::new(*query), template });
-        }
+        Row::PreparedQuery(query) => state.prepared_queries.insert(PreparedRow::new(Arc::new(*query))),
     }
 }
 

@@ -10,6 +10,7 @@ use lictor_types::{
 };
 use proptest::prelude::*;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 fn bytes_of(catalog: &Catalog) -> Vec<u8> {
@@ -85,6 +86,19 @@ fn a_state_survives() {
     assert_eq!(restored.session(SessionVerb::Destroy, json!({"ID": "s1"})), Outcome::Done);
     bench.session(SessionVerb::Destroy, json!({"ID": "s1"}));
     assert_eq!(restored.catalog.snapshot().digest(), bench.catalog.snapshot().digest());
+}
+
+#[test]
+fn a_snapshot_from_before_prepared_queries_is_read() {
+    let header = rmp_serde::to_vec_named(&json!({"datacenter": "dc1", "index": 9, "nodes": 8, "sessions": 7})).unwrap();
+    let length = u32::try_from(header.len()).unwrap().to_le_bytes();
+    let mut bytes = [&MAGIC[..], &1_u32.to_le_bytes(), &[1], &length, &header].concat();
+    let sum = Sha256::digest(&bytes);
+    bytes.extend([&[0][..], &32_u32.to_le_bytes(), &sum].concat());
+    let state = Catalog::restore(&bytes[..]).unwrap();
+    assert_eq!((state.index(), state.counts().prepared_queries), (Index(9), 0));
+    let index = state.query_index(&Query::PreparedQueries, &QueryScope::default());
+    assert_eq!(index, Some(Index(1)));
 }
 
 #[test]

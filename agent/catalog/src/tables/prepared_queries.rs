@@ -10,8 +10,26 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct PreparedRow {
     pub(crate) query: Arc<PreparedQuery>,
-    /// `None` for a query that is no template.
-    pub(crate) template: Option<Arc<Template>>,
+    /// `None` for a query that is no template, and for a template that this version cannot read.
+    template: Option<Arc<Template>>,
+}
+
+impl PreparedRow {
+    pub(crate) fn new(query: Arc<PreparedQuery>) -> Self {
+        let template = query.is_template().then(|| Template::compile(&query).ok()).flatten().map(Arc::new);
+        Self { query, template }
+    }
+
+    /// The query for a name, which is the query itself if it is no template.
+    pub(crate) fn render(&self, name: &str) -> Result<Arc<PreparedQuery>, String> {
+        match &self.template {
+            Some(template) => Ok(Arc::new(template.render(&self.query, name))),
+            None if self.query.is_template() => {
+                Err(format!("the template of prepared query '{}' cannot be read by this version", self.query.id))
+            }
+            None => Ok(self.query.clone()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]

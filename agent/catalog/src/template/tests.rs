@@ -59,7 +59,9 @@ fn what_makes_no_sense_is_refused() {
     for (text, what) in [
         ("${match(1,2)}", "1:3: match: expected 1 arguments, got 2"),
         ("${match()}", "1:3: match: expected 1 arguments, got 0"),
-        ("${upper(1)}", "1:3: unknown function called: upper"),
+        ("${upper(name.full)}", "1:3: unknown function called: upper"),
+        ("${match(\"1\")}", "1:9: match: expected a number"),
+        ("${match(-name.full)}", "1:9: match: expected a number"),
         ("${name}", "1:3: unknown variable accessed: name"),
         ("${NAME.full}", "1:3: unknown variable accessed: NAME.full"),
         ("a\né${name.x}", "2:4: unknown variable accessed: name.x"),
@@ -67,16 +69,29 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(rendered(text, "", "tpl"), evaluation(text, what));
     }
     let long = "${match(99999999999999999999)}";
-    for text in
-        ["${", "${}", "${name.full", "${name .full}", "${name.x}${", "${match(0x1)}", "${match(1)", "${\"a", "${!true}", long]
-    {
+    for text in [
+        "${",
+        "${}",
+        "${name.full",
+        "${name .full}",
+        "${name.x}${",
+        "${match(1.5)}",
+        "${match(0x1)}",
+        "${match(1)",
+        "${\"a",
+        "${!true}",
+        long,
+    ] {
         let told = rendered(text, "", "tpl").unwrap_err();
         assert!(told.starts_with(&format!("Bad format '{text}' in Service.Service: parse error: syntax error")), "{told}");
     }
-    for text in ["${1+1}", "${-1}", "${(name.full)}", "${name.full[0]}", "${match(1.5)}"] {
+    for text in ["${1+1}", "${-1}", "${(name.full)}", "${name.full[0]}"] {
         let told = rendered(text, "", "tpl").unwrap_err();
         assert!(told.ends_with(": operators are not part of templates in Lictor"), "{told}");
     }
+    let nested = rendered(&"${match(".repeat(2).replace("(${", "("), "", "tpl").unwrap_err();
+    assert!(nested.ends_with(": calls within calls are not part of templates in Lictor"), "{nested}");
+    assert!(rendered(&format!("${{{}", "match(".repeat(100_000)), "", "tpl").is_err(), "deep");
     assert!(rendered("x", "(", "tpl").unwrap_err().starts_with("Bad Regexp: error parsing regexp: "));
     assert!(rendered("x", "(\\pL{1000}){1000}", "tpl").is_err(), "too large");
     assert!(rendered(&"${name.full}".repeat(PARTS_MAX + 1), "", "tpl").is_err());

@@ -5,5 +5,6 @@ mod any_bytes;
 mod behaviour;
 mod client;
 mod golden;
+mod prepared;
 mod sockets;
 mod states;

@@ -54,7 +54,7 @@ impl Rows {
         self
     }
 
-    fn instances(&self, name: &str, tags: &[String], connect: bool) -> Vec<CheckServiceNode> {
+    pub(crate) fn instances(&self, name: &str, tags: &[String], connect: bool) -> Vec<CheckServiceNode> {
         let proxied = |s: &NodeService| s.proxy.get("DestinationServiceName").and_then(|v| v.as_str()) == Some(name);
         let wanted = |s: &NodeService| if connect { proxied(s) } else { s.service.eq_ignore_ascii_case(name) };
         let tagged = |s: &NodeService| tags.iter().all(|t| s.tags.iter().any(|own| own.eq_ignore_ascii_case(t)));

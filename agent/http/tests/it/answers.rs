@@ -7,7 +7,7 @@ use lictor_types::{Command, KvVerb, Outcome, SessionVerb, TxnError, TxnReply};
 use std::sync::Arc;
 
 /// Method, target, body; status; body, where `…` at the end takes anything.
-async fn check(server: &Server, cases: &[(&str, &str, &str, u16, &str)]) {
+pub(crate) async fn check(server: &Server, cases: &[(&str, &str, &str, u16, &str)]) {
     for (method, target, sent, status, expect) in cases {
         let (head, body) = server.ask(method, target, "", sent).await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {target}: {head}\n{body}");
@@ -62,7 +62,7 @@ async fn reads() {
             ("GET", "/v1/internal/ui/node/x", "", 404, ""),
             ("GET", "/v1/nothing", "", 404, ""),
             ("GET", "/v1/catalog/service/panic", "", 500, "internal error"),
-            ("GET", "/v1/query", "", 501, "Not built yet in this version of Lictor: prepared queries"),
+            ("GET", "/v1/snapshot", "", 501, "Not built yet in this version of Lictor: snapshots over HTTP"),
             ("GET", "/v1/acl/tokens", "", 401, "ACL support disabled"),
             ("GET", "/", "", 200, "Lictor Agent"),
             ("GET", "/ui/", "", 404, ""),

@@ -13,7 +13,7 @@ proptest! {
     fn targets_like_ours(
         method in prop::sample::select(vec!["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "POST"]),
         segments in prop::collection::vec(prop::sample::select(vec![
-            "v1", "kv", "agent", "check", "history", "service", "..", ".", "", "%2e%2e", "%2F", "%", "%zz", "health", "state", "é", "pass", "?", "a?index",
+            "v1", "kv", "agent", "check", "history", "service", "query", "execute", "explain", "..", ".", "", "%2e%2e", "%2F", "%", "%zz", "health", "state", "é", "pass", "?", "a?index",
         ]), 0..9),
         query in "(&?(index|wait|max_stale|near|filter|node-meta|stale|consistent|dc)=?[0-9a-z%+:.&=\"-]{0,12}){0,5}",
     ) {

@@ -7,4 +7,5 @@ mod fake_node;
 mod fuzz;
 mod harness;
 mod listeners;
+mod prepared;
 mod tls;

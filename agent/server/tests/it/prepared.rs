@@ -100,6 +100,11 @@ async fn what_makes_no_sense_is_refused_in_consuls_order() {
     assert_eq!(rig.write(command(Update, json!({"ID": ID}))).await, unbound);
     let alias = Err(ClusterError::Refused("name 'Q' aliases an existing query name".into()));
     assert_eq!(rig.write(command(Create, json!({"Name": "Q", "Service": {"Service": "web"}}))).await, alias);
+    let before = rig.server.raft().applied_index();
+    let bogus = json!({"Name": "t", "Template": {"Type": "bogus"}, "Service": {"Service": "web"}});
+    let unread = Err(ClusterError::Refused("failed compiling template: Bad Template.Type 'bogus'".into()));
+    assert_eq!(rig.write(command(Create, bogus)).await, unread);
+    assert_eq!(rig.server.raft().applied_index(), before, "raft was not troubled");
     let Reply::PreparedQueries(rows) = &rig.ask(Query::PreparedQuery(ID.into())).await.content.reply else { panic!() };
     assert_eq!(rows[0].name, "q");
     let refused = rig.server.query(&Query::PreparedQuery("x".into()), &QueryOptions::default()).await.unwrap_err();

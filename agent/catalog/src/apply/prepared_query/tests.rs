@@ -70,7 +70,14 @@ fn names_are_unique_and_no_ids() {
     body["Name"] = json!("new");
     assert_eq!(bench.prepared(Create, body.clone()), refused(&format!("invalid session \"{SESSION}\"")));
     body["Session"] = json!("");
-    assert_eq!(bench.prepared(Create, body), refused("failed compiling template: Bad Template.Type 'bogus'"));
+    // That a template is wrong is for the proposer to tell: replicas of any version apply what was agreed on.
+    let check = |body: &Value| bench.catalog.snapshot().check_prepared_query(&serde_json::from_value(body.clone()).unwrap());
+    assert_eq!(check(&body), Err("failed compiling template: Bad Template.Type 'bogus'".to_owned()));
+    assert_eq!(check(&named(ID2, "WEB")), Err("name 'WEB' aliases an existing query name".to_owned()));
+    assert_eq!(check(&template(ID2, "new", "${name.full}")), Ok(()));
+    assert_eq!(bench.prepared(Update, body), Outcome::Done);
+    let unread = format!("the template of prepared query '{ID2}' cannot be read by this version");
+    assert_eq!(resolved(&bench, "new-x"), Err(unread));
     assert_eq!(bench.catalog.snapshot().counts().prepared_queries, 2);
 }
 
