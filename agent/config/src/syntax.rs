@@ -1,5 +1,6 @@
 //! The three formats, each into the same tree.
 
+mod cursor;
 mod hcl;
 mod hcl_lexer;
 mod json;

@@ -48,7 +48,8 @@ pub(crate) struct Inner {
     unwritten: Mutex<BTreeSet<CheckId>>,
 }
 
-/// The local state. Cheap to clone; clones share it. Methods that are not async take short locks and write small files.
+/// The local state. Cheap to clone; clones share it. Methods that are not async take short locks; those that
+/// register or remove something wait for the disk.
 #[derive(Clone)]
 pub struct LocalHandle {
     inner: Arc<Inner>,

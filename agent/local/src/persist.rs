@@ -1,16 +1,20 @@
 //! What is kept in the data directory: registrations that came over the API, and the last states of checks.
 //!
-//! `services/NAME`, `checks/NAME`, `checks/state/NAME`, one JSON file each, where `NAME` is a hash of the id. A file is
-//! written under another name and renamed into place, so that it is whole or not there. It is *not* flushed to the disk: what
-//! was acknowledged survives the end of the process at any moment, but a power cut may take the last seconds with it. An
-//! agent's registrations are repeated by whoever made them or come from files, and a flush each would cost twenty times the
-//! rate. A file that cannot be read is passed over with a log line, never fatal.
+//! `services/NAME`, `checks/NAME`, `checks/state/NAME`, one JSON file each, where `NAME` is a hash of the id. Registrations go
+//! through a queue ([`queue`]) that brings them to the disk in batches: what was acknowledged survives a power cut. States of
+//! checks are repeated by the checks themselves; they are renamed into place, so that they are whole or not there, but not
+//! flushed. A file that cannot be read is passed over with a log line, never fatal.
+
+mod queue;
+
+pub(crate) use queue::Ticket;
 
 use crate::encode;
 use crate::events::{FileSkipped, StateNotKept};
 use lictor_telemetry::Emit;
 use lictor_types::definition::decode::{self, UnknownKeys};
 use lictor_types::{CheckDefinition, CheckId, HealthStatus, ServiceDefinition, ServiceId};
+use queue::{Queue, RealDisk};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -53,6 +57,7 @@ pub(crate) struct Persist {
     services: PathBuf,
     checks: PathBuf,
     states: PathBuf,
+    queue: Queue,
 }
 
 fn file_name(id: &str) -> String {
@@ -122,8 +127,12 @@ fn first(errors: Vec<decode::DecodeError>) -> String {
 impl Persist {
     /// Opens the folders, making them where they are missing.
     pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
-        let persist =
-            Self { services: data_dir.join("services"), checks: data_dir.join("checks"), states: data_dir.join("checks/state") };
+        let persist = Self {
+            services: data_dir.join("services"),
+            checks: data_dir.join("checks"),
+            states: data_dir.join("checks/state"),
+            queue: Queue::new(RealDisk),
+        };
         for folder in [&persist.services, &persist.checks, &persist.states] {
             // Tokens are in there.
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -131,21 +140,32 @@ impl Persist {
         Ok(persist)
     }
 
-    pub(crate) fn put_service(&self, definition: &ServiceDefinition) -> io::Result<()> {
+    /// Queues the file of a service; [`Persist::settle`] tells when and whether it is on the disk.
+    pub(crate) fn put_service(&self, definition: &ServiceDefinition) -> io::Result<Ticket> {
         let value = json!({"Version": VERSION, "Service": encode::service(definition)});
-        write(&self.services, &definition.effective_id(), &value)
+        self.queue.put(self.services.join(file_name(&definition.effective_id())), &serde_json::to_vec(&value)?)
     }
 
-    pub(crate) fn remove_service(&self, id: &ServiceId) -> io::Result<()> {
-        remove(&self.services, id)
+    /// Queues the removal of a service's file.
+    pub(crate) fn remove_service(&self, id: &ServiceId) {
+        self.queue.remove(self.services.join(file_name(id)), id);
     }
 
-    pub(crate) fn put_check(&self, definition: &CheckDefinition) -> io::Result<()> {
-        write(&self.checks, &definition.id, &json!({"Version": VERSION, "Check": encode::check(definition)}))
+    /// Queues the file of a check.
+    pub(crate) fn put_check(&self, definition: &CheckDefinition) -> io::Result<Ticket> {
+        let value = json!({"Version": VERSION, "Check": encode::check(definition)});
+        self.queue.put(self.checks.join(file_name(&definition.id)), &serde_json::to_vec(&value)?)
     }
 
-    pub(crate) fn remove_check(&self, id: &CheckId) -> io::Result<()> {
-        remove(&self.checks, id)
+    /// Queues the removal of a check's file.
+    pub(crate) fn remove_check(&self, id: &CheckId) {
+        self.queue.remove(self.checks.join(file_name(id)), id);
+    }
+
+    /// Blocks until all that was queued before is on the disk; answers whether the file of `ticket` is. Not to be called with a
+    /// lock that others need to queue something, or there would be nothing to gather.
+    pub(crate) fn settle(&self, ticket: Option<Ticket>) -> io::Result<()> {
+        self.queue.settle(ticket)
     }
 
     pub(crate) fn put_state(&self, state: &StoredState) -> io::Result<()> {

@@ -27,8 +27,15 @@ pub(crate) async fn run(inner: Arc<Inner>, shutdown: Shutdown) {
             (state.due(clock::now()), state.has_changes())
         };
         for overdue in overdue {
-            if inner.remove_overdue(&overdue) {
-                Reaped { service: &overdue.service, check: &overdue.check }.emit();
+            // It waits for the disk.
+            let inner = inner.clone();
+            let removal = move || {
+                if inner.remove_overdue(&overdue) {
+                    Reaped { service: &overdue.service, check: &overdue.check }.emit();
+                }
+            };
+            if let Err(error) = tokio::task::spawn_blocking(removal).await {
+                listed.error(&error);
             }
         }
         if waiting {

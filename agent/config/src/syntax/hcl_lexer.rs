@@ -1,6 +1,7 @@
 //! Tokens of HCL 1.
 
 use super::SyntaxError;
+use super::cursor::Cursor;
 use crate::tree::Pos;
 
 /// A token.
@@ -44,60 +45,31 @@ impl Token {
 
 /// Reads tokens one by one.
 pub(super) struct Lexer<'t> {
-    text: &'t str,
-    at: usize,
-    pos: Pos,
+    cursor: Cursor<'t>,
 }
 
 type Read<T> = Result<T, SyntaxError>;
 
 impl<'t> Lexer<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, at: 0, pos: Pos { line: 1, column: 1 } }
-    }
-
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn bump(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.at += c.len_utf8();
-        if c == '\n' {
-            self.pos = Pos { line: self.pos.line.saturating_add(1), column: 1 };
-        } else {
-            self.pos.column = self.pos.column.saturating_add(1);
-        }
-        Some(c)
-    }
-
-    fn take_while(&mut self, keep: impl Fn(char) -> bool) -> &'t str {
-        let from = self.at;
-        while self.peek().is_some_and(&keep) {
-            self.bump();
-        }
-        self.text.get(from..self.at).unwrap_or_default()
+        Self { cursor: Cursor::new(text) }
     }
 
     /// The next token and where it begins; blanks and comments are passed over.
     pub(super) fn next(&mut self) -> Read<(Token, Pos)> {
         loop {
-            self.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
-            let pos = self.pos;
-            let rest = self.rest();
+            self.cursor.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
+            let pos = self.cursor.pos;
+            let rest = self.cursor.rest();
             if rest.starts_with('#') || rest.starts_with("//") {
-                self.take_while(|c| c != '\n');
+                self.cursor.take_while(|c| c != '\n');
             } else if let Some(comment) = rest.strip_prefix("/*") {
                 let Some(length) = comment.find("*/") else {
                     return Err(SyntaxError::new(pos, "comment not terminated").hint("close it with */"));
                 };
-                let end = self.at + 2 + length + 2;
-                while self.at < end {
-                    self.bump();
+                let end = self.cursor.at() + 2 + length + 2;
+                while self.cursor.at() < end {
+                    self.cursor.bump();
                 }
             } else {
                 return Ok((self.token(pos)?, pos));
@@ -106,26 +78,26 @@ impl<'t> Lexer<'t> {
     }
 
     fn token(&mut self, pos: Pos) -> Read<Token> {
-        let Some(first) = self.peek() else { return Ok(Token::End) };
+        let Some(first) = self.cursor.peek() else { return Ok(Token::End) };
         if first.is_alphabetic() || first == '_' {
-            let word = self.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+            let word = self.cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
             return Ok(match word {
                 "true" => Token::Bool(true),
                 "false" => Token::Bool(false),
                 _ => Token::Ident(word.to_owned()),
             });
         }
-        let second = self.rest().chars().nth(1);
+        let second = self.cursor.rest().chars().nth(1);
         if first.is_ascii_digit() || (matches!(first, '-' | '.') && second.is_some_and(|c| c.is_ascii_digit())) {
             return self.number(pos);
         }
         if first == '"' {
             return self.string(pos);
         }
-        if self.rest().starts_with("<<") {
+        if self.cursor.rest().starts_with("<<") {
             return self.heredoc(pos);
         }
-        self.bump();
+        self.cursor.bump();
         Ok(match first {
             '=' => Token::Assign,
             '{' => Token::OpenBrace,
@@ -138,44 +110,44 @@ impl<'t> Lexer<'t> {
     }
 
     fn number(&mut self, pos: Pos) -> Read<Token> {
-        let negative = self.rest().starts_with('-');
+        let negative = self.cursor.rest().starts_with('-');
         if negative {
-            self.bump();
+            self.cursor.bump();
         }
         let range = || SyntaxError::new(pos, "the number is too large");
         let signed = |value: i64| Token::Integer(if negative { value.wrapping_neg() } else { value });
-        let rest = self.rest();
+        let rest = self.cursor.rest();
         if rest.starts_with("0x") || rest.starts_with("0X") {
-            self.bump();
-            self.bump();
-            let digits = self.take_while(|c| c.is_ascii_hexdigit());
+            self.cursor.bump();
+            self.cursor.bump();
+            let digits = self.cursor.take_while(|c| c.is_ascii_hexdigit());
             if digits.is_empty() {
                 return Err(SyntaxError::new(pos, "illegal hexadecimal number"));
             }
             return i64::from_str_radix(digits, 16).map(signed).map_err(|_| range());
         }
-        let from = self.at;
-        self.take_while(|c| c.is_ascii_digit());
-        let whole = self.text.get(from..self.at).unwrap_or_default();
+        let from = self.cursor.at();
+        self.cursor.take_while(|c| c.is_ascii_digit());
+        let whole = self.cursor.since(from);
         let mut float = false;
-        if self.peek() == Some('.') {
+        if self.cursor.peek() == Some('.') {
             float = true;
-            self.bump();
-            self.take_while(|c| c.is_ascii_digit());
+            self.cursor.bump();
+            self.cursor.take_while(|c| c.is_ascii_digit());
         }
-        if matches!(self.peek(), Some('e' | 'E')) {
-            let exponent = self.rest().get(1..).unwrap_or_default().trim_start_matches(['+', '-']);
+        if matches!(self.cursor.peek(), Some('e' | 'E')) {
+            let exponent = self.cursor.rest().get(1..).unwrap_or_default().trim_start_matches(['+', '-']);
             if exponent.starts_with(|c: char| c.is_ascii_digit()) {
                 float = true;
-                self.bump();
-                if matches!(self.peek(), Some('+' | '-')) {
-                    self.bump();
+                self.cursor.bump();
+                if matches!(self.cursor.peek(), Some('+' | '-')) {
+                    self.cursor.bump();
                 }
-                self.take_while(|c| c.is_ascii_digit());
+                self.cursor.take_while(|c| c.is_ascii_digit());
             }
         }
         if float {
-            let text = self.text.get(from..self.at).unwrap_or_default();
+            let text = self.cursor.since(from);
             let value: f64 = text.trim_end_matches('.').parse().map_err(|_| SyntaxError::new(pos, "malformed number"))?;
             if !value.is_finite() {
                 return Err(range());
@@ -192,12 +164,12 @@ impl<'t> Lexer<'t> {
     }
 
     fn string(&mut self, pos: Pos) -> Read<Token> {
-        self.bump();
+        self.cursor.bump();
         let mut out = String::new();
         let mut braces = 0_u32;
         loop {
-            let at = self.pos;
-            let Some(c) = self.bump() else {
+            let at = self.cursor.pos;
+            let Some(c) = self.cursor.bump() else {
                 return Err(SyntaxError::new(pos, "literal not terminated").hint("close the string with \""));
             };
             match c {
@@ -207,8 +179,8 @@ impl<'t> Lexer<'t> {
                         .hint("a string ends on its line; use a heredoc for several lines"));
                 }
                 '\0' => return Err(SyntaxError::new(at, "illegal character NUL")),
-                '$' if braces == 0 && self.peek() == Some('{') => {
-                    self.bump();
+                '$' if braces == 0 && self.cursor.peek() == Some('{') => {
+                    self.cursor.bump();
                     out.push_str("${");
                     braces = 1;
                 }
@@ -229,7 +201,7 @@ impl<'t> Lexer<'t> {
 
     fn escape(&mut self, pos: Pos, out: &mut String) -> Read<()> {
         let bad = || SyntaxError::new(pos, "illegal char escape").hint("write \\\\ for a backslash");
-        let Some(c) = self.bump() else { return Err(bad()) };
+        let Some(c) = self.cursor.bump() else { return Err(bad()) };
         let simple = match c {
             'a' => Some('\u{07}'),
             'b' => Some('\u{08}'),
@@ -253,10 +225,10 @@ impl<'t> Lexer<'t> {
             _ => return Err(bad()),
         };
         while text.len() < digits {
-            match self.peek() {
+            match self.cursor.peek() {
                 Some(c) if c.is_digit(radix) => {
                     text.push(c);
-                    self.bump();
+                    self.cursor.bump();
                 }
                 _ => return Err(bad()),
             }
@@ -267,28 +239,28 @@ impl<'t> Lexer<'t> {
     }
 
     fn heredoc(&mut self, pos: Pos) -> Read<Token> {
-        self.bump();
-        self.bump();
-        let indented = self.peek() == Some('-');
+        self.cursor.bump();
+        self.cursor.bump();
+        let indented = self.cursor.peek() == Some('-');
         if indented {
-            self.bump();
+            self.cursor.bump();
         }
-        let anchor = self.take_while(|c| c.is_alphanumeric() || c == '_');
-        if self.peek() == Some('\r') {
-            self.bump();
+        let anchor = self.cursor.take_while(|c| c.is_alphanumeric() || c == '_');
+        if self.cursor.peek() == Some('\r') {
+            self.cursor.bump();
         }
-        if anchor.is_empty() || self.bump() != Some('\n') {
+        if anchor.is_empty() || self.cursor.bump() != Some('\n') {
             return Err(SyntaxError::new(pos, "invalid characters in heredoc anchor").hint("write <<EOF at the end of the line"));
         }
         let mut lines: Vec<&str> = Vec::new();
         loop {
-            let line = self.take_while(|c| c != '\n');
+            let line = self.cursor.take_while(|c| c != '\n');
             if line.trim() == anchor {
                 let indent = line.get(..line.find(anchor).unwrap_or(0)).unwrap_or_default();
                 return Ok(Token::Text(join_heredoc(&lines, indent, indented)));
             }
             lines.push(line);
-            if self.bump().is_none() {
+            if self.cursor.bump().is_none() {
                 return Err(SyntaxError::new(pos, "heredoc not terminated").hint(format!("close it with a line {anchor}")));
             }
         }

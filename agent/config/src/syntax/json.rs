@@ -1,17 +1,22 @@
 //! JSON (RFC 8259) with places. Of keys given twice the last counts.
+//!
+//! A reader of our own: Consul takes exactly what Go's `encoding/json` takes, in its words, and no crate that tells places does.
+//! jsonc-parser 0.34, told to be strict, still takes `1.`, `"\q"`, bare tabs in strings and odd blanks, and refuses a lone
+//! surrogate, which Go replaces; json-spanned-value has been left alone since 2021, and hifijson is a lexer without places.
 
 use super::SyntaxError;
+use super::cursor::Cursor;
 use crate::tree::{DEPTH_MAX, Entry, Kind, Node, Pos};
 use indexmap::IndexMap;
 
 type Read<T> = Result<T, SyntaxError>;
 
 pub(super) fn parse(text: &str) -> Read<Node> {
-    let mut parser = Parser { text, at: 0, pos: Pos { line: 1, column: 1 } };
+    let mut parser = Parser { cursor: Cursor::new(text) };
     parser.blanks();
     let root = parser.value(0)?;
     parser.blanks();
-    if let Some(c) = parser.peek() {
+    if let Some(c) = parser.cursor.peek() {
         return Err(parser.error(format!("invalid character {c:?} after top-level value")));
     }
     match root.kind {
@@ -22,47 +27,24 @@ pub(super) fn parse(text: &str) -> Read<Node> {
 }
 
 struct Parser<'t> {
-    text: &'t str,
-    at: usize,
-    pos: Pos,
+    cursor: Cursor<'t>,
 }
 
-impl<'t> Parser<'t> {
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    fn bump(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.at += c.len_utf8();
-        if c == '\n' {
-            self.pos = Pos { line: self.pos.line.saturating_add(1), column: 1 };
-        } else {
-            self.pos.column = self.pos.column.saturating_add(1);
-        }
-        Some(c)
-    }
-
+impl Parser<'_> {
     fn blanks(&mut self) {
-        while matches!(self.peek(), Some(' ' | '\t' | '\n' | '\r')) {
-            self.bump();
-        }
+        self.cursor.take_while(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
     }
 
     fn error(&self, message: impl Into<String>) -> SyntaxError {
-        SyntaxError::new(self.pos, message)
+        SyntaxError::new(self.cursor.pos, message)
     }
 
     fn unexpected(&self, wanted: &str) -> SyntaxError {
-        match self.peek() {
+        match self.cursor.peek() {
             None => self.error("unexpected end of JSON input"),
             Some(c) => {
                 let error = self.error(format!("invalid character {c:?} {wanted}"));
-                if self.rest().starts_with("//") || c == '#' { error.hint("JSON has no comments") } else { error }
+                if self.cursor.rest().starts_with("//") || c == '#' { error.hint("JSON has no comments") } else { error }
             }
         }
     }
@@ -71,19 +53,19 @@ impl<'t> Parser<'t> {
         if depth > DEPTH_MAX {
             return Err(self.error(format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        let pos = self.pos;
-        let kind = match self.peek() {
+        let pos = self.cursor.pos;
+        let kind = match self.cursor.peek() {
             Some('{') => self.map(depth)?,
             Some('[') => self.list(depth)?,
             Some('"') => Kind::Text(self.string()?),
             Some('-' | '0'..='9') => self.number(pos)?,
             Some('a'..='z') => {
                 let known = [("true", Kind::Bool(true)), ("false", Kind::Bool(false)), ("null", Kind::Null)];
-                let Some((word, kind)) = known.into_iter().find(|(word, _)| self.rest().starts_with(word)) else {
+                let Some((word, kind)) = known.into_iter().find(|(word, _)| self.cursor.rest().starts_with(word)) else {
                     return Err(self.unexpected("looking for beginning of value").hint("put strings in quotes"));
                 };
                 for _ in 0..word.len() {
-                    self.bump();
+                    self.cursor.bump();
                 }
                 kind
             }
@@ -93,35 +75,35 @@ impl<'t> Parser<'t> {
     }
 
     fn map(&mut self, depth: usize) -> Read<Kind> {
-        self.bump();
+        self.cursor.bump();
         let mut map = IndexMap::new();
         self.blanks();
-        if self.peek() == Some('}') {
-            self.bump();
+        if self.cursor.peek() == Some('}') {
+            self.cursor.bump();
             return Ok(Kind::Map(map));
         }
         loop {
             self.blanks();
-            let key_pos = self.pos;
-            if self.peek() != Some('"') {
-                let trailing = self.peek() == Some('}');
+            let key_pos = self.cursor.pos;
+            if self.cursor.peek() != Some('"') {
+                let trailing = self.cursor.peek() == Some('}');
                 let error = self.unexpected("looking for beginning of object key string");
                 return Err(if trailing { error.hint("leave out the comma before }") } else { error });
             }
             let key = self.string()?;
             self.blanks();
-            if self.peek() != Some(':') {
+            if self.cursor.peek() != Some(':') {
                 return Err(self.unexpected("after object key"));
             }
-            self.bump();
+            self.cursor.bump();
             self.blanks();
             let value = self.value(depth + 1)?;
             map.insert(key, Entry { key_pos, value });
             self.blanks();
-            match self.peek() {
-                Some(',') => self.bump(),
+            match self.cursor.peek() {
+                Some(',') => self.cursor.bump(),
                 Some('}') => {
-                    self.bump();
+                    self.cursor.bump();
                     return Ok(Kind::Map(map));
                 }
                 _ => return Err(self.unexpected("after object key:value pair")),
@@ -130,21 +112,21 @@ impl<'t> Parser<'t> {
     }
 
     fn list(&mut self, depth: usize) -> Read<Kind> {
-        self.bump();
+        self.cursor.bump();
         let mut list = Vec::new();
         self.blanks();
-        if self.peek() == Some(']') {
-            self.bump();
+        if self.cursor.peek() == Some(']') {
+            self.cursor.bump();
             return Ok(Kind::List(list));
         }
         loop {
             self.blanks();
             list.push(self.value(depth + 1)?);
             self.blanks();
-            match self.peek() {
-                Some(',') => self.bump(),
+            match self.cursor.peek() {
+                Some(',') => self.cursor.bump(),
                 Some(']') => {
-                    self.bump();
+                    self.cursor.bump();
                     return Ok(Kind::List(list));
                 }
                 _ => return Err(self.unexpected("after array element")),
@@ -153,11 +135,7 @@ impl<'t> Parser<'t> {
     }
 
     fn number(&mut self, pos: Pos) -> Read<Kind> {
-        let from = self.at;
-        while matches!(self.peek(), Some('-' | '+' | '.' | 'e' | 'E' | '0'..='9')) {
-            self.bump();
-        }
-        let text = self.text.get(from..self.at).unwrap_or_default();
+        let text = self.cursor.take_while(|c| matches!(c, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
         // serde_json knows the grammar of numbers; what it takes for a float here is one.
         match serde_json::from_str::<serde_json::Number>(text) {
             Ok(number) => Ok(match (number.as_i64(), number.as_f64()) {
@@ -170,12 +148,12 @@ impl<'t> Parser<'t> {
     }
 
     fn string(&mut self) -> Read<String> {
-        let start = self.pos;
-        self.bump();
+        let start = self.cursor.pos;
+        self.cursor.bump();
         let mut out = String::new();
         loop {
-            let pos = self.pos;
-            match self.bump() {
+            let pos = self.cursor.pos;
+            match self.cursor.bump() {
                 None => return Err(SyntaxError::new(start, "the string is not closed")),
                 Some('"') => return Ok(out),
                 Some('\\') => self.escape(pos, &mut out)?,
@@ -188,7 +166,7 @@ impl<'t> Parser<'t> {
     }
 
     fn escape(&mut self, pos: Pos, out: &mut String) -> Read<()> {
-        let c = match self.bump() {
+        let c = match self.cursor.bump() {
             Some(c @ ('"' | '\\' | '/')) => c,
             Some('b') => '\u{08}',
             Some('f') => '\u{0c}',
@@ -198,15 +176,15 @@ impl<'t> Parser<'t> {
             Some('u') => {
                 let high = self.hex(pos)?;
                 let mut code = high;
-                if (0xd800..0xdc00).contains(&high) && self.rest().starts_with("\\u") {
-                    let (at, back) = (self.at, self.pos);
-                    self.bump();
-                    self.bump();
+                if (0xd800..0xdc00).contains(&high) && self.cursor.rest().starts_with("\\u") {
+                    let before = self.cursor;
+                    self.cursor.bump();
+                    self.cursor.bump();
                     let low = self.hex(pos)?;
                     if (0xdc00..0xe000).contains(&low) {
                         code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
                     } else {
-                        (self.at, self.pos) = (at, back);
+                        self.cursor = before;
                     }
                 }
                 char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
@@ -220,7 +198,7 @@ impl<'t> Parser<'t> {
     fn hex(&mut self, pos: Pos) -> Read<u32> {
         let mut code = 0;
         for _ in 0..4 {
-            let digit = self.bump().and_then(|c| c.to_digit(16));
+            let digit = self.cursor.bump().and_then(|c| c.to_digit(16));
             code = code * 16
                 + digit.ok_or_else(|| SyntaxError::new(pos, "invalid character in \\u hexadecimal character escape"))?;
         }

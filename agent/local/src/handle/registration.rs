@@ -2,12 +2,11 @@
 
 use super::{Inner, LocalHandle};
 use crate::error::LocalError;
-use crate::events::NotForgotten;
+use crate::persist::Ticket;
 use crate::runner::Initial;
 use crate::state::Restored;
 use crate::{canonical, sidecar};
 use lictor_net::clock;
-use lictor_telemetry::Emit;
 use lictor_types::definition::{CheckKind, cycle, validate};
 use lictor_types::{CheckDefinition, CheckId, Origin, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
@@ -21,12 +20,6 @@ const SCRIPTS_OFF: &str = "Scripts are disabled on this agent; to enable, config
 
 fn persist_error(what: &'static str) -> impl Fn(std::io::Error) -> LocalError {
     move |error| LocalError::Persist { what, reason: error.to_string() }
-}
-
-fn forgotten(id: &str, result: std::io::Result<()>) {
-    if let Err(error) = result {
-        NotForgotten { id, error: &error }.emit();
-    }
 }
 
 /// Remembers the port of a sidecar in what is kept, so that it has the same one after a restart.
@@ -130,7 +123,7 @@ impl Inner {
     fn forget_check(&self, id: &CheckId) {
         self.runner.stop(id);
         if let Some(persist) = &self.persist {
-            forgotten(id, persist.remove_check(id));
+            persist.remove_check(id);
             persist.remove_state(id);
         }
     }
@@ -138,13 +131,19 @@ impl Inner {
     fn drop_service(&self, id: &ServiceId) -> bool {
         let checks = self.state.lock().remove_service(id);
         if let Some(persist) = &self.persist {
-            forgotten(id, persist.remove_service(id));
+            persist.remove_service(id);
         }
         let Some(checks) = checks else { return false };
         for check in &checks {
             self.forget_check(check);
         }
         true
+    }
+
+    /// Waits until what was queued for the data directory is there, and the file of `kept` among it. After the lock on
+    /// registrations is given back: those that come meanwhile share the next flush.
+    fn settle(&self, kept: Option<Ticket>, what: &'static str) -> Result<(), LocalError> {
+        self.persist.as_ref().map_or(Ok(()), |persist| persist.settle(kept).map_err(persist_error(what)))
     }
 
     fn announce(&self) {
@@ -201,7 +200,8 @@ pub(super) enum Keep {
 impl LocalHandle {
     /// Registers a service with its checks. With `replace_existing_checks`, checks of the service that the definition does not
     /// name go: of a service from a file those that its definition brought along, of one from the API all, also those
-    /// registered apart. A service that comes over the API is kept in the data directory before this returns.
+    /// registered apart. A service that comes over the API is on the disk before this returns; when that fails although it
+    /// could be written, it is in effect, and may be gone after a restart. Blocks on the disk, as all that registers here.
     pub fn register_service(&self, definition: &ServiceDefinition, replace_existing_checks: bool) -> Result<(), LocalError> {
         self.put_service(definition, replace_existing_checks, Keep::OnDisk)
     }
@@ -221,7 +221,7 @@ impl LocalHandle {
         for check in &checks {
             inner.validate_check(check)?;
         }
-        let _in_order = inner.registration.lock();
+        let in_order = inner.registration.lock();
         let sidecar = if definition.connect.is_some() {
             let state = inner.state.lock();
             let sidecar_id = sidecar::id_of(&id);
@@ -241,13 +241,15 @@ impl LocalHandle {
             (Origin::File { .. }, true) => Replace::Bundled,
         };
         inner.refuse_cycles(checks.iter().chain(&sidecar_checks), &inner.stale(&id, &checks, replace))?;
+        let mut kept = None;
         if let Some(persist) = inner.persist.as_ref().filter(|_| keep == Keep::OnDisk) {
             match definition.origin {
                 Origin::Api => {
-                    persist.put_service(&with_sidecar_port(definition, sidecar.as_ref())).map_err(persist_error("service"))?
+                    let definition = with_sidecar_port(definition, sidecar.as_ref());
+                    kept = Some(persist.put_service(&definition).map_err(persist_error("service"))?);
                 }
                 // What files define, files alone define.
-                Origin::File { .. } => forgotten(&id, persist.remove_service(&id)),
+                Origin::File { .. } => persist.remove_service(&id),
             }
         }
         inner.put_service(definition, &checks, replace, false);
@@ -255,7 +257,8 @@ impl LocalHandle {
             inner.put_service(sidecar, &sidecar_checks, Replace::Bundled, true);
         }
         inner.announce();
-        Ok(())
+        drop(in_order);
+        inner.settle(kept, "service")
     }
 
     /// Removes a service, its checks and its sidecar. That it isn't there is no error, as in Consul.
@@ -264,7 +267,7 @@ impl LocalHandle {
             return Err(LocalError::MissingId("ServiceID"));
         }
         let inner = &*self.inner;
-        let _in_order = inner.registration.lock();
+        let in_order = inner.registration.lock();
         let known = inner.drop_service(id);
         let sidecar = sidecar::id_of(id);
         let has_sidecar = inner.state.lock().services().get(&sidecar).is_some_and(|entry| entry.sidecar);
@@ -274,7 +277,8 @@ impl LocalHandle {
         if known || has_sidecar {
             inner.announce();
         }
-        Ok(())
+        drop(in_order);
+        inner.settle(None, "service")
     }
 
     /// Registers a check on its own: of the node, or of a service that is here.
@@ -289,7 +293,7 @@ impl LocalHandle {
         let inner = &*self.inner;
         let mut check = canonical::check(definition);
         inner.validate_check(&check)?;
-        let _in_order = inner.registration.lock();
+        let in_order = inner.registration.lock();
         if !check.service_id.is_empty() {
             let state = inner.state.lock();
             let service =
@@ -299,15 +303,17 @@ impl LocalHandle {
             }
         }
         inner.refuse_cycles(std::iter::once(&check), &[])?;
+        let mut kept = None;
         if let Some(persist) = inner.persist.as_ref().filter(|_| keep == Keep::OnDisk) {
             match check.origin {
-                Origin::Api => persist.put_check(&check).map_err(persist_error("check"))?,
-                Origin::File { .. } => forgotten(&check.id, persist.remove_check(&check.id)),
+                Origin::Api => kept = Some(persist.put_check(&check).map_err(persist_error("check"))?),
+                Origin::File { .. } => persist.remove_check(&check.id),
             }
         }
         inner.put_check(&check);
         inner.announce();
-        Ok(())
+        drop(in_order);
+        inner.settle(kept, "check")
     }
 
     /// Removes a check. That it isn't there is no error, as in Consul.
@@ -315,11 +321,12 @@ impl LocalHandle {
         if id.is_empty() {
             return Err(LocalError::MissingId("CheckID"));
         }
-        let _in_order = self.inner.registration.lock();
+        let in_order = self.inner.registration.lock();
         if self.inner.drop_check(id) {
             self.inner.announce();
         }
-        Ok(())
+        drop(in_order);
+        self.inner.settle(None, "check")
     }
 
     /// Puts the node in or out of maintenance. While it is in, a further reason changes nothing.
@@ -338,21 +345,22 @@ impl LocalHandle {
     pub(super) fn maintenance(&self, service: &ServiceId, enable: bool, reason: &str, token: &Token) -> Result<(), LocalError> {
         let inner = &*self.inner;
         let check = canonical::maintenance(service, reason, token);
-        let _in_order = inner.registration.lock();
+        let in_order = inner.registration.lock();
         if !enable {
             if inner.drop_check(&check.id) {
                 inner.announce();
             }
-            return Ok(());
+            drop(in_order);
+            return inner.settle(None, "check");
         }
         if inner.state.lock().checks().contains_key(&check.id) {
             return Ok(());
         }
-        if let Some(persist) = &inner.persist {
-            persist.put_check(&check).map_err(persist_error("check"))?;
-        }
+        let kept = inner.persist.as_ref().map(|persist| persist.put_check(&check)).transpose();
+        let kept = kept.map_err(persist_error("check"))?;
         inner.put_check(&check);
         inner.announce();
-        Ok(())
+        drop(in_order);
+        inner.settle(kept, "check")
     }
 }

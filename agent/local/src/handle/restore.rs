@@ -39,7 +39,7 @@ impl LocalHandle {
             let taken = from_file(self.inner.state.lock().origin_of_service(&id));
             if taken {
                 skip(&id, "a file defines a service of this id");
-                let _ = persist.remove_service(&id);
+                persist.remove_service(&id);
                 continue;
             }
             match self.put_service(&definition, false, Keep::AsItIs) {
@@ -65,7 +65,7 @@ impl LocalHandle {
                 Err(error) => {
                     skip(&id, &error.to_string());
                     if taken || matches!(error, LocalError::NoSuchService(_) | LocalError::NotRegistered(_)) {
-                        let _ = persist.remove_check(&id);
+                        persist.remove_check(&id);
                     }
                 }
             }
@@ -75,6 +75,8 @@ impl LocalHandle {
         for id in orphans {
             persist.remove_state(&id);
         }
+        // What cannot be removed is in the log.
+        let _ = persist.settle(None);
         RestoreReport { services, checks, ..report }
     }
 }

@@ -26,6 +26,7 @@ fn what_was_put_comes_back_until_it_is_removed() {
     persist.put_check(&check).unwrap();
     let state = StoredState::new(odd.into(), HealthStatus::Warning, "out".into(), 17);
     persist.put_state(&state).unwrap();
+    persist.settle(None).unwrap();
 
     let persist = Persist::open(folder.path()).unwrap();
     let mut services = persist.load_services();
@@ -34,10 +35,11 @@ fn what_was_put_comes_back_until_it_is_removed() {
     assert_eq!(persist.load_checks(), [check]);
     assert_eq!(persist.load_states(), HashMap::from([(CheckId::from(odd), state)]));
 
-    persist.remove_service(&"one".into()).unwrap();
-    persist.remove_service(&"one".into()).unwrap();
-    persist.remove_check(&odd.into()).unwrap();
+    persist.remove_service(&"one".into());
+    persist.remove_service(&"one".into());
+    persist.remove_check(&odd.into());
     persist.remove_state(&odd.into());
+    persist.settle(None).unwrap();
     assert_eq!(persist.load_services(), [definition(odd)]);
     assert!(persist.load_checks().is_empty() && persist.load_states().is_empty());
 }
@@ -46,7 +48,8 @@ fn what_was_put_comes_back_until_it_is_removed() {
 fn damaged_files_harm_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let persist = Persist::open(folder.path()).unwrap();
-    persist.put_service(&definition("good")).unwrap();
+    let kept = persist.put_service(&definition("good")).unwrap();
+    persist.settle(Some(kept)).unwrap();
     let services = folder.path().join("services");
     let whole = std::fs::read(services.join(file_name("good"))).unwrap();
     for (name, bytes) in [
