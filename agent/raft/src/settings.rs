@@ -53,15 +53,31 @@ impl RaftSettings {
         }
     }
 
-    /// The member id of a node with this UUID: its first 16 hexadecimal digits. Other texts are folded (FNV-1a). Never 0.
+    /// The member id of a node with this UUID: the two halves of its 32 hexadecimal digits, folded into one. Other texts are hashed
+    /// (FNV-1a). Never 0.
     pub fn id_of(node_uuid: &str) -> u64 {
-        let digits: String = node_uuid.chars().filter(char::is_ascii_hexdigit).take(16).collect();
-        let id = match (digits.len(), u64::from_str_radix(&digits, 16)) {
-            (16, Ok(id)) => id,
+        let digits: String = node_uuid.chars().filter(char::is_ascii_hexdigit).collect();
+        let halves = digits.split_at_checked(16).filter(|(_, low)| low.len() == 16);
+        let id = match halves.map(|(high, low)| (u64::from_str_radix(high, 16), u64::from_str_radix(low, 16))) {
+            Some((Ok(high), Ok(low))) => high.rotate_left(32) ^ low,
             _ => {
                 node_uuid.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
             }
         };
         id.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_digit_of_a_uuid_counts() {
+        let id = |uuid: &str| RaftSettings::id_of(uuid);
+        assert_ne!(id("c0ffee00-0000-4000-8000-000000000001"), id("c0ffee00-0000-4000-8000-000000000002"));
+        assert_ne!(id("c0ffee00-0000-4000-8000-000000000001"), id("c0ffee01-0000-4000-8000-000000000001"));
+        assert_ne!(id("00000000-0000-0000-0000-000000000000"), 0);
+        assert_ne!(id("a"), id("b"));
     }
 }

@@ -127,8 +127,10 @@ mod tests {
     fn as_many_as_expected_found_a_cluster_in_one_order() {
         let mut all: Vec<Member> =
             IDS.iter().take(3).enumerate().map(|(at, id)| server(&format!("n{at}"), id, Some("3"))).collect();
-        let order: Vec<u64> = founders(&all, "DC1", 3).unwrap().iter().map(|founder| founder.raft_id >> 60).collect();
-        assert_eq!(order, [1, 3, 4]);
+        let order: Vec<u64> = founders(&all, "DC1", 3).unwrap().iter().map(|founder| founder.raft_id).collect();
+        let mut expected: Vec<u64> = IDS.iter().take(3).map(|id| lictor_raft::RaftSettings::id_of(id)).collect();
+        expected.sort_unstable();
+        assert_eq!(order, expected);
         all[1].status = MemberStatus::Failed;
         assert_eq!(founders(&all, "dc1", 3), Err(Waiting::Servers { here: 2, expected: 3 }));
         assert_eq!(founders(&all, "dc2", 3), Err(Waiting::Servers { here: 0, expected: 3 }));
