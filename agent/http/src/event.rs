@@ -7,7 +7,7 @@ use crate::params::read_wait;
 use crate::respond::{self, Reply};
 use lictor_net::clock;
 use lictor_rpc::{ClusterError, NodeError, UserEvent};
-use lictor_types::{Index, QueryOptions};
+use lictor_types::{Index, Operation, QueryOptions};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::time::Duration;
 use uuid::Uuid;
@@ -22,10 +22,6 @@ pub(crate) async fn fire(call: &mut Call<'_>) -> Result<Reply, HttpError> {
     if call.tail.is_empty() {
         return Err(HttpError::bad_request("Missing name"));
     }
-    let datacenter = call.params.get("dc");
-    if !datacenter.is_empty() && !datacenter.eq_ignore_ascii_case(call.app.node.datacenter()) {
-        return Err(ClusterError::NoPathToDatacenter.into());
-    }
     let event = UserEvent {
         id: Uuid::new_v4().to_string(),
         name: call.tail.clone(),
@@ -36,7 +32,13 @@ pub(crate) async fn fire(call: &mut Call<'_>) -> Result<Reply, HttpError> {
         lamport_time: 0,
     };
     event.validate().map_err(HttpError::failed)?;
-    call.app.node.fire_event(event.clone(), &call.token()).await?;
+    let datacenter = call.params.get("dc");
+    if datacenter.is_empty() || datacenter.eq_ignore_ascii_case(call.app.node.datacenter()) {
+        call.app.node.fire_event(event.clone(), &call.token()).await?;
+    } else {
+        let operation = Operation::FireEvent { name: event.name.clone(), payload: event.to_payload() };
+        call.app.cluster.operate(&operation, &call.write_options()).await?;
+    }
     Ok(call.style.json(&Row(&event)))
 }
 
