@@ -8,11 +8,25 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+/// What kind of agent it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// `-dev`: a server alone, everything in memory.
+    #[default]
+    Dev,
+    /// A server that expects so many servers, itself among them, with a data directory.
+    Server(usize),
+    /// A client agent with a data directory.
+    Client,
+}
+
 /// How an agent is to be started.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// `-server -bootstrap-expect=1 -data-dir …` instead of `-dev`.
-    pub durable: bool,
+    /// Kind of agent.
+    pub role: Role,
+    /// Name of its node; empty: `e2e`.
+    pub node: String,
     /// Files of the configuration directory: name and text.
     pub files: Vec<(String, String)>,
     /// Further arguments.
@@ -28,7 +42,11 @@ impl Plan {
     }
     /// With a data directory.
     pub fn durable() -> Self {
-        Self { durable: true, ..Self::default() }
+        Self { role: Role::Server(1), ..Self::default() }
+    }
+    /// One of several.
+    pub fn named(node: &str, role: Role) -> Self {
+        Self { role, node: node.to_owned(), ..Self::default() }
     }
     /// With a file in the configuration directory.
     #[must_use]
@@ -89,6 +107,10 @@ impl Agent {
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+    /// Name of its node.
+    pub fn node(&self) -> &str {
+        if self.plan.node.is_empty() { "e2e" } else { &self.plan.node }
+    }
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the agent was started").id()
@@ -98,14 +120,16 @@ impl Agent {
     pub fn arguments(&self) -> Vec<String> {
         let ports = self.ports;
         let mut arguments = vec!["agent".to_owned()];
-        if self.plan.durable {
-            arguments.extend(["-server".to_owned(), "-bootstrap-expect=1".to_owned()]);
+        match self.plan.role {
+            Role::Dev => arguments.push("-dev".to_owned()),
+            Role::Server(expect) => arguments.extend(["-server".to_owned(), format!("-bootstrap-expect={expect}")]),
+            Role::Client => {}
+        }
+        if self.plan.role != Role::Dev {
             arguments.push(format!("-data-dir={}", self.data_dir().display()));
-        } else {
-            arguments.push("-dev".to_owned());
         }
         arguments.extend([
-            "-node=e2e".to_owned(),
+            format!("-node={}", self.node()),
             "-bind=127.0.0.1".to_owned(),
             format!("-config-dir={}", self.config_dir().display()),
             format!("-http-port={}", ports.http),
@@ -138,12 +162,13 @@ impl Agent {
     pub fn wait_ready(&mut self) {
         let port = self.ports.http;
         let log = self.folder.path().join("log");
+        let path = format!("/v1/health/node/{}", self.node());
         let child = self.child.as_mut().expect("the agent was started");
         wait::until("a leader, and the agent's node in the catalog", || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("the agent ended by itself ({status}):\n{}", fs::read_to_string(&log).unwrap_or_default());
             }
-            let health = http::send(port, "GET", "/v1/health/node/e2e", None).json();
+            let health = http::send(port, "GET", &path, None).json();
             let alive = health.as_array()?.iter().any(|check| check["CheckID"] == "serfHealth" && check["Status"] == "passing");
             alive.then_some(())
         });

@@ -3,15 +3,17 @@
 //! Owns: starting and ending agents, asking them, waiting for a condition.
 //! Never: names a room of the agent. The binary under test is `$LICTOR_BIN`, else the one built beside the tests; with
 //! `LICTOR_BIN` naming another agent, the same cases judge that one.
-//! Entry points: [`Agent`], [`wait::until`].
+//! Entry points: [`Agent`], [`Cluster`], [`wait::until`].
 
 #![forbid(unsafe_code)]
 
 pub mod agent;
 pub mod binary;
+pub mod cluster;
 pub mod dns;
 pub mod http;
 pub mod ports;
 pub mod wait;
 
-pub use agent::{Agent, Plan};
+pub use agent::{Agent, Plan, Role};
+pub use cluster::Cluster;
