@@ -153,12 +153,15 @@ impl Engine {
                     probe.asked += 1;
                 }
             }
-            Body::Swim(Message::IndirectPing { origin, probe_number }) if self.settings.lifeguard => {
-                if self.relays.len() < REMEMBERED_MAX && self.relays.insert((origin.node, *probe_number)) {
-                    // Before the asker judges, with time for the way back.
-                    let wait = self.settings.probe_timeout.mul_f64(0.8);
-                    self.timers.set(now + wait, Timer::Nack { origin: *origin, target: to, number: *probe_number });
-                }
+            // One passed on already has its timer.
+            Body::Swim(Message::IndirectPing { origin, probe_number })
+                if self.settings.lifeguard
+                    && self.relays.len() < REMEMBERED_MAX
+                    && self.relays.insert((origin.node, *probe_number)) =>
+            {
+                // Before the asker judges, with time for the way back.
+                let wait = self.settings.probe_timeout.mul_f64(0.8);
+                self.timers.set(now + wait, Timer::Nack { origin: *origin, target: to, number: *probe_number });
             }
             Body::Swim(Message::ForwardedAck { probe_number, .. }) => {
                 self.relays.remove(&(to.node, *probe_number));
