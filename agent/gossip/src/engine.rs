@@ -89,6 +89,10 @@ pub struct Engine {
     awareness: Awareness,
     /// The running probe, beside foca's own account of it.
     probe: Option<Probe>,
+    /// The latest probes that failed.
+    overdue: VecDeque<(Ident, u8)>,
+    /// When this member last found itself slow.
+    slow_at: Option<Duration>,
     /// Probes of others that this member passed on and that are not answered: who asked, the number of its probe.
     relays: HashSet<(NodeKey, u8)>,
     exchanges: HashMap<u64, Exchange>,
@@ -128,6 +132,8 @@ impl Engine {
             vivaldi: Vivaldi::new(),
             awareness: Awareness::new(settings.awareness_max_multiplier),
             probe: None,
+            overdue: VecDeque::new(),
+            slow_at: None,
             relays: HashSet::new(),
             exchanges: HashMap::new(),
             tickets: 0,
@@ -206,7 +212,7 @@ impl Engine {
         // A timer that fires late says that this agent stood still: what it did not hear meanwhile proves nothing about others.
         let stalled = self.settings.lifeguard && late > self.settings.probe_timeout / 2;
         if stalled {
-            self.forgive(late);
+            self.forgive(now, late);
         }
         while let Some((_, timer)) = self.timers.take(now) {
             match timer {

@@ -316,8 +316,8 @@ impl Engine {
         }
         let record = Record { ident: entry.ident, incarnation: entry.incarnation, claim: Claim::Failed, card: None, age_s: 0 };
         // Who has reason to doubt itself leaves it to others to be first: once, for as long as the doubt is large.
-        let doubt = self.settings.probe_interval.saturating_mul(self.awareness.score());
-        if self.settings.lifeguard && !doubt.is_zero() {
+        let doubt = f64::from(self.awareness.score()) / f64::from(self.settings.awareness_max_multiplier.max(1));
+        if self.settings.lifeguard && doubt > 0.0 && self.is_slow(now) {
             let later = self.roster.change(node, |entry| match &mut entry.standing {
                 Standing::Suspect(suspicion) => suspicion.doubt(doubt).then(|| suspicion.deadline()),
                 _ => None,

@@ -204,8 +204,9 @@ impl Engine {
     }
 
     /// This member stood still for `late`: doubts itself, and gives suspects the time back.
-    pub(crate) fn forgive(&mut self, late: Duration) {
+    pub(crate) fn forgive(&mut self, now: Duration, late: Duration) {
         self.stats.stalls += 1;
+        self.slow_at = Some(now);
         self.awareness.change(1);
         let by = late + self.settings.probe_interval;
         let suspects: Vec<_> = self
