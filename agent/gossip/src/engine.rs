@@ -57,7 +57,7 @@ use std::time::Duration;
 use timers::{Timer, Timers};
 use user_event::{UserEvent, UserEvents};
 use wire::packet::{self, Body, Head, HeadCodec};
-use wire::record::{Card, Record};
+use wire::record::{Card, Record, Tags};
 
 /// Room in each datagram for what encryption adds.
 pub const ENCRYPTION_ROOM: usize = 64;
@@ -110,7 +110,7 @@ impl Engine {
         let settings = settings.bounded();
         let mut rng = StdRng::seed_from_u64(seed);
         let ident = Ident { node: identity::node_key(&own.id), generation: 0 };
-        let tags = if tags_size(&own.tags) <= TAGS_SIZE_MAX { own.tags } else { BTreeMap::new() };
+        let tags = if tags_size(&own.tags) <= TAGS_SIZE_MAX { Tags::new(&own.tags) } else { Tags::new(&BTreeMap::new()) };
         let card = Arc::new(Card { name: own.name, address: own.address, version: 0, tags });
         let foca_rng = StdRng::seed_from_u64(rng.random());
         let mut roster = Roster::default();
