@@ -18,7 +18,7 @@ use crate::terminal::Terminal;
 /// The one argument that must be a key. A leading slash is taken off, as keys have none.
 fn only_key<'a>(arguments: &[&'a str]) -> Result<&'a str, Failure> {
     match arguments {
-        [] => Err(Failure::Usage("Error! Missing KEY argument".to_owned())),
+        [] | [""] => Err(Failure::Usage("Error! Missing KEY argument".to_owned())),
         [key] => Ok(key.strip_prefix('/').unwrap_or(key)),
         more => Err(Failure::Usage(format!("Error! Too many arguments (expected 1, got {})", more.len()))),
     }

@@ -1,10 +1,11 @@
 //! `lictor members`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use crate::flags::{switch, value};
-use crate::terminal::Terminal;
+use crate::table;
 use lictor_types::{Member, MemberStatus};
+use regex::Regex;
 use std::process::ExitCode;
 
 /// `lictor members`
@@ -12,15 +13,14 @@ pub const MEMBERS: Command = Command {
     name: "members",
     about: "Lists the members of the cluster",
     arguments: "",
-    help: "",
-    flags: || {
-        vec![
-            switch("detailed", "Show all tags."),
-            switch("wan", "The WAN pool instead of the LAN pool (servers only)."),
-            value("status", "alive|leaving|left|failed", "Keep only members in this state."),
-            value("segment", "name", "Network segments are not part of Lictor; accepted for compatibility."),
-        ]
-    },
+    help: "The exit code is 2 if no member is left to show.\n\nExamples:\n  lictor members\n  lictor members -detailed -status=failed",
+    flags: &[
+        switch("detailed", "Show all tags."),
+        switch("wan", "The WAN pool instead of the LAN pool (servers only)."),
+        value("status", "expression", "Keep members whose state (alive, leaving, left, failed) fits this regular expression."),
+        value("segment", "name", "Only members of this network segment. Lictor has none but `default`."),
+    ],
+    reach: Reach::Agent,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 
@@ -29,16 +29,19 @@ const NONE_LEFT: u8 = 2;
 
 async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let given = &invocation.given;
-    let wanted = given.text("status");
-    let mut members =
-        invocation.client.members(given.is_on("wan")).await.map_err(Failure::while_doing("Error retrieving members"))?;
-    members.retain(|member| wanted.is_empty() || status(member) == wanted);
+    let wanted = Regex::new(given.text("status")).map_err(Failure::because("Failed to compile status regexp"))?;
+    let mut members = invocation
+        .client
+        .members(given.is_on("wan"), given.text("segment"))
+        .await
+        .map_err(Failure::while_doing("Error retrieving members"))?;
+    members.retain(|member| wanted.is_match(status(member)));
     if members.is_empty() {
         return Ok(ExitCode::from(NONE_LEFT));
     }
     members.sort_by(|a, b| a.name.cmp(&b.name));
     let rows = if given.is_on("detailed") { detailed(&members) } else { standard(&members) };
-    table(&rows, invocation.terminal);
+    table::print(&rows, invocation.terminal);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,18 +86,4 @@ fn detailed(members: &[Member]) -> Vec<Vec<String>> {
         rows.push(vec![member.name.to_string(), address(member), status(member).to_owned(), tags.join(",")]);
     }
     rows
-}
-
-/// Shows rows as columns, two blanks apart.
-pub(crate) fn table(rows: &[Vec<String>], terminal: &mut Terminal) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:<width$}  "));
-        }
-        terminal.say(line.trim_end());
-    }
 }
