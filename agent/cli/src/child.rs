@@ -51,9 +51,10 @@ impl Plan<'_> {
         error.to_string()
     }
 
-    /// Runs it to its end with `input` on its standard input; what went wrong, if anything.
+    /// Runs it to its end with `input` on its standard input; what went wrong, if anything, in a sentence.
     pub(crate) async fn run(&self, input: Vec<u8>) -> Result<(), String> {
-        let mut child = self.command().stdin(Stdio::piped()).spawn().map_err(|error| self.why(&error))?;
+        let started = self.command().stdin(Stdio::piped()).spawn();
+        let mut child = started.map_err(|error| format!("Error starting handler: {}", self.why(&error)))?;
         // A child that does not read its input, or ends before, is no error.
         let feed = child.stdin.take().map(|mut pipe| async move {
             let _ = pipe.write_all(&input).await;
@@ -63,7 +64,7 @@ impl Plan<'_> {
                 feed.await;
             }
         });
-        verdict(status.map_err(|error| error.to_string())?)
+        verdict(status.map_err(|error| error.to_string())?).map_err(|error| format!("Error executing handler: {error}"))
     }
 
     /// Starts it. Without `pass_input` it has no input, and a process group of its own: a signal then reaches all it started.
@@ -199,13 +200,13 @@ mod tests {
     #[tokio::test]
     async fn ends_are_told_in_gos_words() {
         let said = |words: &'static [&'static str], shell| async move { plan(words, shell).run(b"in".to_vec()).await };
-        assert_eq!(said(&["exit", "3"], true).await, Err("exit status 3".to_owned()));
+        assert_eq!(said(&["exit", "3"], true).await, Err("Error executing handler: exit status 3".to_owned()));
         assert_eq!(said(&["test $LICTOR_TEST = 7"], true).await, Ok(()));
         assert_eq!(said(&["test \"$(cat)\" = in"], true).await, Ok(()));
-        assert_eq!(said(&["kill -9 $$"], true).await, Err("signal: killed".to_owned()));
+        assert_eq!(said(&["kill -9 $$"], true).await, Err("Error executing handler: signal: killed".to_owned()));
         assert_eq!(said(&["true", "a b"], false).await, Ok(()));
         let missing = said(&["no-such-program"], false).await.unwrap_err();
-        assert!(missing.starts_with("exec: \"no-such-program\""), "{missing}");
+        assert!(missing.starts_with("Error starting handler: exec: \"no-such-program\""), "{missing}");
     }
 
     #[tokio::test]

@@ -63,15 +63,28 @@ fn address(member: &Member) -> String {
     }
 }
 
+fn kind(member: &Member) -> &'static str {
+    match member.tags.get("role").map(String::as_str) {
+        Some("consul") => "server",
+        Some("node") => "client",
+        _ => "unknown",
+    }
+}
+
+/// Servers are in all network segments.
+fn segment(member: &Member) -> &str {
+    match (kind(member), member.tags.get("segment").map_or("", String::as_str)) {
+        ("server", _) => "<all>",
+        ("client", "") => "<default>",
+        (_, named) => named,
+    }
+}
+
 fn standard(members: &[Member]) -> Vec<Vec<String>> {
     let mut rows = vec![["Node", "Address", "Status", "Type", "Build", "Protocol", "DC", "Segment"].map(str::to_owned).to_vec()];
     for member in members {
         let tag = |name: &str| member.tags.get(name).map_or("", String::as_str);
-        let (kind, segment) = match tag("role") {
-            "consul" => ("server", "<all>"),
-            "node" => ("client", if tag("segment").is_empty() { "<default>" } else { tag("segment") }),
-            _ => ("unknown", ""),
-        };
+        let (kind, segment) = (kind(member), segment(member));
         let build = tag("build").split(':').next().unwrap_or("");
         let row = [member.name.as_str(), &address(member), status(member), kind, build, tag("vsn"), tag("dc"), segment];
         rows.push(row.map(str::to_owned).to_vec());
@@ -82,7 +95,11 @@ fn standard(members: &[Member]) -> Vec<Vec<String>> {
 fn detailed(members: &[Member]) -> Vec<Vec<String>> {
     let mut rows = vec![["Node", "Address", "Status", "Tags"].map(str::to_owned).to_vec()];
     for member in members {
-        let tags: Vec<String> = member.tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut tags = member.tags.clone();
+        if let Some(tag) = tags.get_mut("segment") {
+            *tag = segment(member).to_owned();
+        }
+        let tags: Vec<String> = tags.iter().map(|(name, value)| format!("{name}={value}")).collect();
         rows.push(vec![member.name.to_string(), address(member), status(member).to_owned(), tags.join(",")]);
     }
     rows

@@ -93,7 +93,7 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
             () = signals.end() => return Ok(ExitCode::SUCCESS),
             ran = plan.run(format!("{state}\n").into_bytes()) => ran,
         };
-        ran.map_err(|error| Failure::Failed(format!("Error executing handler: {error}")))?;
+        ran.map_err(Failure::Failed)?;
         last = Some(state);
     }
 }

@@ -1,6 +1,6 @@
 //! `lictor tls ca create`
 
-use super::{CERTIFICATE_MODE, KEY_MODE, validity, write_new};
+use super::{CERTIFICATE_MODE, KEY_MODE, pem, validity, write_new};
 use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use crate::flags::{integer, switch, value, values};
@@ -74,5 +74,6 @@ pub(super) fn make(days: i64, constraints: &[&str]) -> Result<(String, String), 
     }
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
     let certificate = params.self_signed(&key).map_err(failed)?;
-    Ok((certificate.pem(), key.serialize_pem()))
+    let key = pem::ec_key(&key).unwrap_or_else(|| key.serialize_pem());
+    Ok((certificate.pem(), key))
 }

@@ -139,7 +139,8 @@ fn make(
     params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
     let certificate = params.signed_by(&key, issuer).map_err(failed)?;
-    Ok((certificate.pem(), key.serialize_pem()))
+    let key = pem::ec_key(&key).unwrap_or_else(|| key.serialize_pem());
+    Ok((certificate.pem(), key))
 }
 
 /// Writes both under the next free number.
@@ -168,7 +169,7 @@ mod tests {
         let issuer = pem::authority(&one, &one_key).unwrap();
         let names = ["server.dc1.consul".to_owned(), "localhost".to_owned()];
         let (certificate, key) = make(&issuer, Purpose::Server, "server.dc1.consul", &names, &[], 1).unwrap();
-        assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----") && key.contains("PRIVATE KEY"));
+        assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----") && key.starts_with("-----BEGIN EC PRIVATE KEY-----"));
         let error = pem::authority(&one, &other_key).err().unwrap();
         assert_eq!(error.to_string(), "The CA's key does not belong to its certificate.");
         assert!(pem::authority("nonsense", &one_key).is_err());
