@@ -1,5 +1,6 @@
 //! The commands, a file for each family. To add one: write it, and name it in [`ALL`].
 
+pub mod acl;
 pub mod catalog;
 pub mod completion;
 pub mod config;
@@ -33,6 +34,25 @@ use crate::command::Command;
 
 /// All commands but `agent`.
 pub const ALL: &[&Command] = &[
+    &acl::policy::CREATE,
+    &acl::policy::DELETE,
+    &acl::policy::LIST,
+    &acl::policy::READ,
+    &acl::policy::UPDATE,
+    &acl::role::CREATE,
+    &acl::role::DELETE,
+    &acl::role::LIST,
+    &acl::role::READ,
+    &acl::role::UPDATE,
+    &acl::start::BOOTSTRAP,
+    &acl::start::SET_AGENT_TOKEN,
+    &acl::start::TRANSLATE_RULES,
+    &acl::token::CLONE,
+    &acl::token::CREATE,
+    &acl::token::DELETE,
+    &acl::token::LIST,
+    &acl::token::READ,
+    &acl::token::UPDATE,
     &catalog::DATACENTERS,
     &catalog::NODES,
     &catalog::SERVICES,
@@ -87,4 +107,5 @@ pub const ALL: &[&Command] = &[
 ];
 
 /// Commands of Consul that are known by name and refused until they are built.
-pub const NOT_BUILT: &[&str] = &["acl", "connect", "login", "logout", "peering", "resource", "troubleshoot"];
+pub const NOT_BUILT: &[&str] =
+    &["acl auth-method", "acl binding-rule", "connect", "login", "logout", "peering", "resource", "troubleshoot"];

@@ -40,7 +40,7 @@ pub async fn run(arguments: &[String], version: &str, terminal: &mut Terminal) -
         _ => {}
     }
     let Some((command, rest)) = find(arguments) else {
-        if let Some(command) = first.and_then(not_built) {
+        if let Some(command) = not_built(arguments) {
             terminal.complain(&format!("the command `{command}` of Consul is not built yet"));
             return ExitCode::FAILURE;
         }
@@ -78,9 +78,10 @@ fn find(arguments: &[String]) -> Option<(&'static Command, &[String])> {
         .map(|command| (command, arguments.get(command.name.split(' ').count()..).unwrap_or_default()))
 }
 
-/// Commands of Consul that are known but not built.
-fn not_built(word: &str) -> Option<&'static str> {
-    commands::NOT_BUILT.iter().copied().find(|name| *name == word)
+/// Whether the words begin with a command of Consul that is known but not built.
+fn not_built(arguments: &[String]) -> Option<&'static str> {
+    let begins = |name: &&&str| name.split(' ').enumerate().all(|(at, word)| arguments.get(at).is_some_and(|had| had == word));
+    commands::NOT_BUILT.iter().find(begins).copied()
 }
 
 fn overview(version: &str) -> String {

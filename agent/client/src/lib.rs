@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod agent;
 pub mod blocking;
 pub mod catalog;
@@ -20,6 +21,7 @@ pub mod session;
 pub mod settings;
 mod transport;
 
+pub use acl::AclKind;
 pub use error::ClientError;
 pub use settings::Settings;
 pub use transport::{Download, Response, Upload};

@@ -25,7 +25,7 @@ fn only_key<'a>(arguments: &[&'a str]) -> Result<&'a str, Failure> {
 }
 
 /// A value as given on the command line: itself, `-` for standard input, `@FILE` for a file.
-fn read_value(argument: &str, terminal: &mut Terminal) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_value(argument: &str, terminal: &mut Terminal) -> Result<Vec<u8>, Failure> {
     if argument == "-" {
         return terminal.read_input().map_err(|error| Failure::Failed(format!("Failed to read stdin: {error}")));
     }

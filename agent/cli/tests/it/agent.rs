@@ -55,7 +55,8 @@ async fn misuse_shows_the_help() {
     let ran = run(&["kv", "get", "-h"], "").await;
     assert!(ran.exited(0) && ran.output.contains("\n  -separator=<text>\n"), "{ran:?}");
     assert!(run(&["nonsense"], "").await.exited(127));
-    run(&["acl", "token", "list"], "").await.failed(1, "the command `acl` of Consul is not built yet");
+    run(&["connect", "envoy"], "").await.failed(1, "the command `connect` of Consul is not built yet");
+    run(&["acl", "auth-method", "list"], "").await.failed(1, "the command `acl auth-method` of Consul is not built yet");
     run(&["exec", "uptime"], "")
         .await
         .failed(1, "Remote execution is off (disable_remote_exec): no agent would run the command.");

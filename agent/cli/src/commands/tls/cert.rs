@@ -145,9 +145,8 @@ fn make(
 
 /// Writes both under the next free number.
 fn save(stem: &str, (certificate, key): (String, String), terminal: &mut Terminal) -> Result<(), Failure> {
-    let free = (0_u32..).map(|number| format!("{stem}-{number}"));
-    let taken = |stem: &String| Path::new(&format!("{stem}.pem")).exists() || Path::new(&format!("{stem}-key.pem")).exists();
-    let Some(stem) = free.skip_while(taken).next() else {
+    let free = |stem: &String| !Path::new(&format!("{stem}.pem")).exists() && !Path::new(&format!("{stem}-key.pem")).exists();
+    let Some(stem) = (0_u32..).map(|number| format!("{stem}-{number}")).find(free) else {
         return Err(Failure::Failed("Could not find a filename that doesn't already exist".to_owned()));
     };
     write_new(&format!("{stem}.pem"), &certificate, CERTIFICATE_MODE)?;
