@@ -27,6 +27,7 @@ mod operator;
 mod params;
 mod path;
 mod prepared_query;
+mod reply_body;
 mod respond;
 mod route;
 mod server;
