@@ -13,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use lictor_net::tls;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 use std::pin::Pin;
@@ -206,7 +207,10 @@ async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let broken = |error: hyper::Error| ClientError::Unreachable { address: settings.address.clone(), reason: error.to_string() };
+    let broken = |error: hyper::Error| {
+        let reason = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+        ClientError::Unreachable { address: settings.address.clone(), reason }
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // Ends by itself when the sender and the body are dropped, or with the download.
     let driver = tokio::spawn(connection);
@@ -218,7 +222,16 @@ where
         request = request.header("Authorization", format!("Basic {}", STANDARD.encode(&settings.basic_auth)));
     }
     let request = request.body(body.into_body()).map_err(|error| ClientError::BadSetting(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(broken)?;
+    let response = match sender.send_request(request).await {
+        Ok(response) => response,
+        // The request only says that it was given up; why the connection broke, the one who drove it knows.
+        Err(error) => {
+            return Err(broken(match driver.await {
+                Ok(Err(cause)) => cause,
+                _ => error,
+            }));
+        }
+    };
     let (parts, body) = response.into_parts();
     Ok(Download { status: parts.status, headers: parts.headers, body, driver })
 }

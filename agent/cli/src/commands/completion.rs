@@ -63,11 +63,11 @@ fn bash(words: &BTreeMap<String, BTreeSet<String>>) -> String {
 }
 
 fn fish(words: &BTreeMap<String, BTreeSet<String>>) -> String {
-    let mut script = "function __lictor_path\n  set -l words (commandline -opc)\n  set -e words[1]\n  string join ' ' (string match -v -- '-*' $words)\nend\n".to_owned();
+    let mut script = "function __lictor_at\n  set -l words (commandline -opc)\n  set -e words[1]\n  set -l path (string join ' ' -- (string match -v -- '-*' $words))\n  test \"$path\" = \"$argv[1]\"\nend\n".to_owned();
     for (path, next) in words {
-        script.push_str(&format!("complete -c lictor -f -n \"test '\"(__lictor_path)\"' = '{path}'\" -a '{}'\n", joined(next)));
+        script.push_str(&format!("complete -c lictor -f -n '__lictor_at \"{path}\"' -a '{}'\n", joined(next)));
     }
-    script.replace("\"test '\"(__lictor_path)\"' = '", "\"test \\\"\\$(__lictor_path)\\\" = '")
+    script
 }
 
 #[cfg(test)]
