@@ -153,20 +153,20 @@ async fn a_connection_that_hangs_is_made_anew() {
     use lictor_rpc::{RaftKind, RaftTransport};
     let server = start(Scripted::new("s1"));
     let (pool, shutdown) = pool();
-    let raft = |pool: Arc<lictor_rpc::Pool>, address: String| async move {
+    let raft = |pool: Arc<lictor_rpc::Pool>, address: String, patience: Duration| async move {
         let message = bytes::Bytes::from_static(b"x");
-        pool.call(&address, RaftKind::Vote, message, Duration::from_millis(100)).await.unwrap_err()
+        pool.call(&address, RaftKind::Vote, message, patience).await.unwrap_err()
     };
     let (through, stop, task) = valve(&server.address);
     pool.ping(&through, PATIENCE).await.unwrap();
     // This server speaks no raft and says so: an answer all the same.
-    assert!(matches!(raft(pool.clone(), through.clone()).await, lictor_rpc::RaftTransportError::Refused { .. }));
+    assert!(matches!(raft(pool.clone(), through.clone(), PATIENCE).await, lictor_rpc::RaftTransportError::Refused { .. }));
     assert_eq!(pool.open_connections(), 2);
     stop.send_replace(true);
     pool.ping(&through, Duration::from_secs(1)).await.unwrap_err();
     let given_up = async {
         while pool.open_connections() > 0 {
-            raft(pool.clone(), through.clone()).await;
+            raft(pool.clone(), through.clone(), Duration::from_millis(100)).await;
         }
     };
     clock::timeout(PATIENCE, given_up).await.unwrap();
