@@ -74,7 +74,7 @@ pub struct Engine {
     /// The incarnation foca gives this member.
     incarnation: u16,
     presence: Presence,
-    /// Whether any other member was ever reached.
+    /// Whether a join of this member's own succeeded.
     joined: bool,
     roster: Roster,
     foca: Foca<Ident, HeadCodec, StdRng, NoCustomBroadcast>,

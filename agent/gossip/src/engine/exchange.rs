@@ -103,7 +103,7 @@ impl Engine {
                 let alive =
                     |item: &&Item| matches!(item, Item::Member(Record { claim: Claim::Alive | Claim::Suspect { .. }, .. }));
                 let told = state.items.iter().filter(alive).count();
-                if !self.joined {
+                if joins && !self.joined {
                     // What was fired before this member came is not for it.
                     self.joined = true;
                     self.events.start_after(state.clock);
@@ -174,7 +174,6 @@ impl Engine {
 
     fn merge(&mut self, now: Duration, state: State, spread: bool) {
         self.events.witness(state.clock);
-        self.joined = true;
         self.apply_items(now, state.items, spread);
     }
 
