@@ -74,9 +74,11 @@ pub struct Engine {
     /// The incarnation foca gives this member.
     incarnation: u16,
     presence: Presence,
-    /// Whether any other member was ever reached.
+    /// Whether a join of this member's own succeeded.
     joined: bool,
     roster: Roster,
+    /// Members that came since the last state exchange.
+    grown: usize,
     foca: Foca<Ident, HeadCodec, StdRng, NoCustomBroadcast>,
     sink: Sink,
     rng: StdRng,
@@ -121,6 +123,7 @@ impl Engine {
             presence: Presence::Here,
             joined: false,
             roster,
+            grown: 0,
             foca: Foca::new(ident, probe::foca_config(&settings), foca_rng, HeadCodec),
             sink: Sink::default(),
             rng,
