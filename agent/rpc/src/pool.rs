@@ -248,7 +248,7 @@ impl Pool {
             options: Some(options.into()),
             patience_millis: millis(patience),
         };
-        let reply: wire::OperateReply = self.ask(address, path::OPERATE, request, patience, true).await?;
+        let reply: wire::OperateReply = self.ask(address, path::OPERATE, request, patience, Probing::Write).await?;
         settled(reply.version, reply.fault)?;
         unpack("outcome", &reply.outcome_msgpack).map_err(CallError::unreadable)
     }
