@@ -4,7 +4,7 @@ use crate::dispatch::Call;
 use crate::error::HttpError;
 use crate::params::parse_uint;
 use crate::respond::{self, Reply};
-use base64::display::Base64Display;
+use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
@@ -167,7 +167,7 @@ pub(crate) struct Base64<'a>(pub(crate) &'a [u8]);
 
 impl Serialize for Base64<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+        serializer.serialize_str(&STANDARD.encode(self.0))
     }
 }
 

@@ -25,6 +25,7 @@ mod json;
 mod kv;
 mod params;
 mod path;
+mod patience;
 mod respond;
 mod route;
 mod server;

@@ -10,10 +10,12 @@
 pub mod backoff;
 pub mod bind;
 pub mod clock;
+mod outbound;
 pub mod shutdown;
 pub mod tls;
 
 pub use backoff::Backoff;
+pub use outbound::Outbound;
 pub use shutdown::Shutdown;
 pub use tokio::net::unix::pipe;
 pub use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixListener, UnixStream, lookup_host};

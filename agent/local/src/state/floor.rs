@@ -121,7 +121,10 @@ mod tests {
     }
 
     fn add(state: &mut State, id: &str) {
-        state.add_service(&ServiceDefinition { id: id.into(), name: "web".into(), ..ServiceDefinition::default() }, false);
+        state.add_service(
+            &Arc::new(ServiceDefinition { id: id.into(), name: "web".into(), ..ServiceDefinition::default() }),
+            false,
+        );
         state.add_check(&check(id, id), None, clock::now());
         tell(state, &format!("{id} p"));
     }
