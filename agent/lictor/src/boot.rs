@@ -6,7 +6,7 @@ use crate::node::LocalNode;
 use crate::reload::{Reloader, Targets};
 use crate::runner::ScheduledRunner;
 use crate::signals::{Asked, Signals};
-use crate::{VERSION, banner, identity, memory, settings};
+use crate::{VERSION, banner, identity, settings};
 use anyhow::{Context, Result, bail};
 use lictor_acl::Acl;
 use lictor_catalog::Catalog;
@@ -34,8 +34,8 @@ use tokio::sync::{mpsc, watch};
 const UPDATES_MAX: usize = 1024;
 /// How long everything may take to end once it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// How often metrics learn the time, and the allocator looks at what it keeps.
-const TICK: Duration = Duration::from_secs(1);
+/// How often metrics close an interval.
+const METRICS_TICK: Duration = Duration::from_secs(1);
 
 /// `lictor agent`: runs until a signal, the API or a fault ends it.
 pub(crate) async fn run(arguments: Vec<String>, terminal: &mut Terminal) -> ExitCode {
@@ -181,7 +181,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         }
     };
     shutdown.spawn(http.serve());
-    shutdown.spawn(tick(shutdown.clone()));
+    shutdown.spawn(tick_metrics(shutdown.clone()));
 
     let targets = Targets {
         local: local.clone(),
@@ -246,15 +246,11 @@ async fn restore(local: lictor_local::LocalHandle, syncing: PauseGuard) -> Resul
     Ok(())
 }
 
-/// What is to be done every second.
-async fn tick(shutdown: Shutdown) {
+async fn tick_metrics(shutdown: Shutdown) {
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
-            () = lictor_net::clock::sleep(TICK) => {
-                lictor_telemetry::metrics::advance(lictor_net::clock::wall_unix_ms());
-                memory::give_back();
-            }
+            () = lictor_net::clock::sleep(METRICS_TICK) => lictor_telemetry::metrics::advance(lictor_net::clock::wall_unix_ms()),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Outbound {
                 Err(error) => return Err(error),
             }
         }
-        let joined = AsyncFd::new(TcpStream::from(socket))?;
+        let joined = register(TcpStream::from(socket))?;
         loop {
             let mut guard = joined.writable().await?;
             if let Some(error) = guard.get_inner().take_error()? {
@@ -73,7 +73,7 @@ impl Outbound {
         if let State::Apart(_) = &self.state
             && let State::Apart(stream) = std::mem::replace(&mut self.state, State::Lost)
         {
-            self.state = State::Joined(AsyncFd::new(stream)?);
+            self.state = State::Joined(register(stream)?);
         }
         match &self.state {
             State::Joined(joined) => Ok(joined),
@@ -98,6 +98,14 @@ impl Outbound {
             }
         }
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "what replaces it is unsafe for the sake of types whose descriptor may change; a TcpStream's does not"
+)]
+fn register(stream: TcpStream) -> io::Result<AsyncFd<TcpStream>> {
+    AsyncFd::new(stream)
 }
 
 /// Whether a connection is still being made (`EINPROGRESS`, `EALREADY`), or the call was interrupted and goes on by itself.

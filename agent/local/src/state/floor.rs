@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use lictor_net::clock;
     use lictor_types::{CheckDefinition, CheckUpdate, Node, ServiceDefinition, Token};
+    use std::sync::Arc;
     use std::time::Duration;
 
     /// Instances `a`, `b`, … of one service with a check each of the same id, and a check `node`.
