@@ -26,6 +26,7 @@ mod kv;
 mod operator;
 mod params;
 mod path;
+mod patience;
 mod prepared_query;
 mod reply_body;
 mod respond;

@@ -1,12 +1,15 @@
 //! The query string, and the [`QueryOptions`] every read shares. Texts are Consul's.
 
 use crate::error::HttpError;
-use http::HeaderMap;
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::{HeaderMap, HeaderName};
 use lictor_types::{Consistency, Index, QueryOptions, Token, duration};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Header with the caller's token.
+const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 /// How many parameters one request may have.
 const PARAMS_MAX: usize = 512;
 
@@ -93,12 +96,12 @@ pub(crate) fn read_token(params: &Params, headers: &HeaderMap) -> Token {
     if !given.is_empty() {
         return Token::new(given);
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let given = text("x-consul-token");
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let given = text(TOKEN);
     if !given.is_empty() {
         return Token::new(given);
     }
-    let mut words = text("authorization").split_whitespace();
+    let mut words = text(AUTHORIZATION).split_whitespace();
     match (words.next(), words.next()) {
         (Some(scheme), Some(secret)) if scheme.eq_ignore_ascii_case("bearer") => Token::new(secret),
         _ => Token::default(),
@@ -158,7 +161,7 @@ fn read_consistency(params: &Params, defaults: &Defaults<'_>, options: &mut Read
 /// `Cache-Control` is checked even where nothing is cached.
 fn check_cache_control(headers: &HeaderMap) -> Result<(), HttpError> {
     let invalid = || HttpError::bad_request("Invalid Cache-Control header.");
-    let Some(value) = headers.get("cache-control") else { return Ok(()) };
+    let Some(value) = headers.get(CACHE_CONTROL) else { return Ok(()) };
     let text = value.to_str().map_err(|_| invalid())?;
     for part in text.to_ascii_lowercase().split(',') {
         let part = part.trim();

@@ -135,10 +135,20 @@ impl Style {
 
     /// A shared reply: its compact form is encoded, and packed, once for all readers.
     pub(crate) fn shared<T: Serialize + ?Sized>(self, content: &Content, shape: &T) -> Reply {
+        self.shared_by(content, shape, || json::compact(shape))
+    }
+
+    /// As [`Style::shared`], with a compact form that `compact` knows how to write faster.
+    pub(crate) fn shared_by<T: Serialize + ?Sized>(
+        self,
+        content: &Content,
+        shape: &T,
+        compact: impl FnOnce() -> Vec<u8>,
+    ) -> Reply {
         if self.pretty {
             return self.json(shape);
         }
-        let body = content.json.get_or_init(|| Bytes::from(json::compact(shape)));
+        let body = content.json.get_or_init(|| Bytes::from(compact()));
         if self.gzip && body.len() >= GZIP_BYTES_MIN {
             let packed = content.gzip.get_or_init(|| pack(body).unwrap_or_default());
             if !packed.is_empty() {
