@@ -3,7 +3,7 @@
 use crate::cluster::{Answer, Cluster, Content, WriteOptions};
 use crate::error::ClusterError;
 use async_trait::async_trait;
-use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Reply, TxnOp, TxnReply};
+use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, TxnOp, TxnReply};
 use parking_lot::Mutex;
 
 type Respond = dyn Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync;
@@ -13,6 +13,8 @@ pub struct FakeCluster {
     respond: Box<Respond>,
     /// Every write so far.
     pub written: Mutex<Vec<Command>>,
+    /// Every operation on the cluster itself so far.
+    pub operated: Mutex<Vec<Operation>>,
     /// What the next writes answer; empty: `Done`.
     pub outcomes: Mutex<Vec<Result<Outcome, ClusterError>>>,
 }
@@ -20,7 +22,7 @@ pub struct FakeCluster {
 impl FakeCluster {
     /// A datacenter that answers what `respond` says, with index 1.
     pub fn new(respond: impl Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync + 'static) -> Self {
-        Self { respond: Box::new(respond), written: Mutex::default(), outcomes: Mutex::default() }
+        Self { respond: Box::new(respond), written: Mutex::default(), operated: Mutex::default(), outcomes: Mutex::default() }
     }
 }
 
@@ -36,6 +38,14 @@ impl Cluster for FakeCluster {
         self.written.lock().push(command);
         let mut outcomes = self.outcomes.lock();
         if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) }
+    }
+
+    async fn operate(&self, operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
+        // A datacenter that does not answer queries does nothing else either.
+        let asked = QueryOptions { datacenter: options.datacenter.clone(), ..QueryOptions::default() };
+        (self.respond)(&Query::StatusLeader, &asked)?;
+        self.operated.lock().push(operation.clone());
+        Ok(Operated::Done)
     }
 
     async fn read_txn(&self, _ops: &[TxnOp], _options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
