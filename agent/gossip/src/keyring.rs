@@ -35,7 +35,7 @@ pub enum KeyError {
     #[error("a gossip key must have 16, 24 or 32 bytes; this one has {0}")]
     Size(usize),
     /// The pool is not encrypted.
-    #[error("gossip is not encrypted: there is no keyring")]
+    #[error("Keyring is empty (encryption not enabled)")]
     NoKeyring,
     /// The key is not in the ring.
     #[error("Requested key is not in the keyring")]
