@@ -19,6 +19,8 @@ use tokio::sync::watch;
 const ASKED_AT_ONCE: usize = 4;
 /// The part of the interval by which an attempt comes earlier or later, so that a datacenter that starts anew does not ask in step.
 const JITTER: f64 = 0.1;
+/// Pause after the first attempt to join.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// Bounds of the interval: an interval of nothing would be a busy loop.
 const WAIT_MIN: Duration = Duration::from_millis(10);
 const WAIT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -34,6 +36,16 @@ pub struct RetryJoin {
     pub attempts_max: u32,
     /// Seed of the jitter.
     pub seed: u64,
+}
+
+/// How long to wait after so many attempts. At first not the whole interval: agents that start together find each other soon. When the
+/// attempts are counted they keep to it, as their number then says for how long one tries.
+fn pause(how: &RetryJoin, attempts: u32) -> Duration {
+    if how.attempts_max > 0 {
+        return how.interval;
+    }
+    let doubled = PAUSE_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+    doubled.min(how.interval)
 }
 
 /// Runs until somebody was contacted: how many. See [`GossipHandle::retry_join`].
@@ -54,7 +66,7 @@ pub(crate) async fn retry(handle: &GossipHandle, how: RetryJoin) -> Result<usize
         if how.attempts_max > 0 && attempts >= how.attempts_max {
             return Err(RetryError::Exhausted { attempts, last: error });
         }
-        let wait = how.interval.clamp(WAIT_MIN, WAIT_MAX).mul_f64(chance.random_range(1.0 - JITTER..=1.0 + JITTER));
+        let wait = pause(&how, attempts).clamp(WAIT_MIN, WAIT_MAX).mul_f64(chance.random_range(1.0 - JITTER..=1.0 + JITTER));
         JoinRetried { pool: handle.shared.pool, attempt: attempts, wait, error: &error }.emit();
         tokio::select! {
             () = clock::sleep(wait) => {}
