@@ -133,6 +133,16 @@ mod tests {
     use crate::driver::streams;
     use std::net::SocketAddr;
 
+    #[test]
+    fn pauses_grow_to_the_interval_unless_attempts_are_counted() {
+        let how = |attempts_max| RetryJoin { addresses: Vec::new(), interval: Duration::from_secs(30), attempts_max, seed: 1 };
+        let seconds = |attempts_max, attempts| pause(&how(attempts_max), attempts).as_secs();
+        assert_eq!([1, 2, 3, 5, 6, 1000].map(|attempts| seconds(0, attempts)), [1, 2, 4, 16, 30, 30]);
+        assert_eq!(seconds(3, 1), 30);
+        let quick = RetryJoin { interval: Duration::from_millis(200), ..how(0) };
+        assert_eq!(pause(&quick, 1), Duration::from_millis(200));
+    }
+
     fn peers(name: &str, left: bool) -> Peers {
         let text = format!(r#"{{"Version":1,"Left":{left},"Peers":[{{"Name":"{name}","Address":"127.0.0.1:1"}}]}}"#);
         serde_json::from_str(&text).unwrap()
