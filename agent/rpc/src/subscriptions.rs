@@ -276,7 +276,10 @@ impl Subscriptions {
         };
         match (outcome, fallback) {
             (Ok(kept), _) => Ok(Recalled { age: None, ..self.told(&kept, entry) }),
-            (Err(error), Some(fallback)) if !key::is_about_the_question(&error) => Ok(fallback),
+            (Err(error), Some(fallback)) if !key::is_about_the_question(&error) => {
+                // It has grown older meanwhile, and the leader is not known any more.
+                Ok(entry.kept().map_or(fallback, |kept| self.told(&kept, entry)))
+            }
             (Err(error), _) => {
                 if entry.kept().is_none() || key::is_about_the_question(&error) {
                     self.shelf.remove(entry);
