@@ -74,7 +74,7 @@ impl SubscriptionSettings {
             refresh_pause: Duration::from_millis(100),
             backoff: (Duration::from_millis(500), Duration::from_secs(60)),
             pulse: Duration::from_secs(2),
-            patience: Duration::from_millis(1500),
+            patience: Duration::from_secs(1),
             seed,
         }
     }
@@ -234,7 +234,7 @@ impl Subscriptions {
         let fallback = kept.filter(|kept| wish.stale_if_error.is_some_and(|oldest| age(kept) <= oldest));
         // Where an old answer will do, a cluster that was silent just now is left alone for a while.
         if let Some(fallback) = &fallback
-            && entry.failed_within(self.settings.heard_within())
+            && (entry.failed_within(self.settings.heard_within()) || entry.pulse().borrow().silent)
         {
             return Ok(fallback.clone());
         }
