@@ -39,12 +39,14 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 /// Times and limits of kept answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionSettings {
-    /// Answers kept at most; the one that was not asked for longest makes room.
+    /// Answers kept at most; the one that was not asked for longest makes room, and before all those that say that there is nothing.
     pub entries_max: usize,
     /// Bytes that kept answers may have on the wire, in all.
     pub bytes_max: usize,
     /// An answer that nobody asked for this long is given up, while the cluster can be reached.
     pub idle: Duration,
+    /// The same for an answer that there is nothing: names that do not exist are many.
+    pub idle_nothing: Duration,
     /// How long a first question waits for its answer.
     pub first_wait: Duration,
     /// How long one blocking query waits for a change. Also the longest time in which a change goes unseen when the index of the
@@ -69,6 +71,7 @@ impl SubscriptionSettings {
             entries_max: 2048,
             bytes_max: 64 * 1024 * 1024,
             idle: Duration::from_secs(600),
+            idle_nothing: Duration::from_secs(60),
             first_wait: Duration::from_secs(10),
             refresh_wait: Duration::from_secs(120),
             refresh_pause: Duration::from_millis(100),
@@ -156,6 +159,9 @@ impl Subscriptions {
             let answer = self.cluster.query(query, options).await?;
             return Ok(Recalled { answer, age: None });
         };
+        // A caller that bounds staleness means that of kept answers too.
+        let max_age = [wish.max_age, options.max_stale].into_iter().flatten().min();
+        let wish = Freshness { max_age, ..wish };
         let key = KeyRef::of(query, options);
         let (entry, is_new) = self.shelf.get_or_insert(&key, kind, || self.pulses.of(&options.datacenter));
         if is_new && kind == Kind::Followed {
@@ -303,7 +309,7 @@ impl Subscriptions {
         let status = loops::register("subscriptions");
         loop {
             let due = clock::now() + self.settings.pulse;
-            self.shelf.sweep(self.settings.idle);
+            self.shelf.sweep(self.settings.idle, self.settings.idle_nothing);
             status.state(&format!("{} answers kept", self.shelf.len()));
             self.pulses.forget_unused();
             let felt = self.pulses.feel(&*self.cluster, self.settings.patience);

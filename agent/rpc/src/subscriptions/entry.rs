@@ -1,13 +1,13 @@
 //! One kept answer.
 
-use super::key::{Key, Kind};
+use super::key::{Key, Kind, is_nothing};
 use super::pulse::Pulse;
 use crate::cluster::Answer;
 use crate::error::ClusterError;
 use lictor_net::clock::{self, Instant};
 use lictor_types::QueryMeta;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{MutexGuard, watch};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,10 @@ impl Kept {
         match kind {
             Kind::Followed if is_present => Standing { age: meta.last_contact, known_leader: meta.known_leader },
             Kind::Followed => Standing { age: since + meta.last_contact, known_leader: false },
-            Kind::Fetched => Standing { age: since + meta.last_contact, known_leader: meta.known_leader && self.lost.is_none() },
+            Kind::Fetched => Standing {
+                age: since + meta.last_contact,
+                known_leader: meta.known_leader && self.lost.is_none() && !pulse.borrow().silent,
+            },
         }
     }
 }
@@ -76,6 +79,8 @@ pub(super) struct Entry {
     pub(super) used_at_millis: AtomicU64,
     /// Estimate of what the answer takes.
     pub(super) bytes: AtomicUsize,
+    /// The answer is that there is nothing, or has not come yet.
+    is_nothing: AtomicBool,
     turn: tokio::sync::Mutex<()>,
     gone: CancellationToken,
 }
@@ -90,6 +95,7 @@ impl Entry {
             used: AtomicU64::new(0),
             used_at_millis: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
+            is_nothing: AtomicBool::new(true),
             turn: tokio::sync::Mutex::default(),
             gone: CancellationToken::new(),
         })
@@ -109,6 +115,10 @@ impl Entry {
 
     pub(super) fn kept(&self) -> Option<Kept> {
         self.state.borrow().kept.clone()
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.is_nothing.load(Ordering::Relaxed)
     }
 
     /// Whether the last attempt to renew it failed.
@@ -146,9 +156,9 @@ impl Entry {
     /// Takes an answer. An equal one keeps the old content, so that what others prepared from it stays true.
     pub(super) fn confirm(&self, mut answer: Answer) -> Kept {
         let at = clock::now();
+        self.is_nothing.store(is_nothing(&answer.content.reply), Ordering::Relaxed);
         self.state.send_modify(|state| {
             if let Some(old) = &state.kept
-                && old.answer.meta.index == answer.meta.index
                 && old.answer.content.reply == answer.content.reply
             {
                 answer.content = old.answer.content.clone();

@@ -145,7 +145,23 @@ pub(super) fn is_about_the_question(error: &ClusterError) -> bool {
     matches!(error, ClusterError::PermissionDenied | ClusterError::BadRequest(_) | ClusterError::Refused(_))
 }
 
-/// Whether there is what was asked for: that something is not there is not kept where it cannot be followed.
+/// Whether there is a prepared query of the name: that there is none is not kept, for it cannot be followed.
 pub(super) fn is_found(reply: &Reply) -> bool {
     !matches!(reply, Reply::PreparedExecution(None))
+}
+
+/// Whether an answer says that there is nothing of the kind.
+pub(super) fn is_nothing(reply: &Reply) -> bool {
+    match reply {
+        Reply::Names(rows) => rows.is_empty(),
+        Reply::Nodes(rows) => rows.is_empty(),
+        Reply::Services(rows) => rows.is_empty(),
+        Reply::ServiceNodes(rows) => rows.is_empty(),
+        Reply::Checks(rows) => rows.is_empty(),
+        Reply::HealthService(rows) => rows.is_empty(),
+        Reply::NodeServices(found) => found.is_none(),
+        Reply::NodeServiceList(found) => found.is_none(),
+        Reply::PreparedExecution(found) => found.as_ref().is_none_or(|found| found.nodes.is_empty()),
+        _ => false,
+    }
 }

@@ -43,8 +43,9 @@ impl Entries {
         self.by_hash.get(&hash)?.iter().find(|entry| entry.key().is(key))
     }
 
-    fn oldest(&self) -> Option<Arc<Entry>> {
-        self.by_hash.values().flatten().min_by_key(|entry| entry.used.load(Ordering::Relaxed)).cloned()
+    /// The one that is missed least. A flood of names that do not exist pushes out only its like.
+    fn least(&self) -> Option<Arc<Entry>> {
+        self.by_hash.values().flatten().min_by_key(|entry| (!entry.is_nothing(), entry.used.load(Ordering::Relaxed))).cloned()
     }
 }
 
@@ -80,8 +81,8 @@ impl Shelf {
             return (entry.clone(), false);
         }
         while entries.count >= self.inner.entries_max {
-            let Some(oldest) = entries.oldest() else { break };
-            self.take(&mut entries, &oldest);
+            let Some(least) = entries.least() else { break };
+            self.take(&mut entries, &least);
         }
         let entry = Entry::new(key.to_key(), kind, pulse());
         entry.touch(number, self.now_millis());
@@ -105,8 +106,8 @@ impl Shelf {
         self.inner.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.inner.bytes.fetch_sub(before, Ordering::Relaxed);
         while self.inner.bytes.load(Ordering::Relaxed) > self.inner.bytes_max {
-            let Some(oldest) = entries.oldest() else { return };
-            self.take(&mut entries, &oldest);
+            let Some(least) = entries.least() else { return };
+            self.take(&mut entries, &least);
         }
     }
 
@@ -115,13 +116,14 @@ impl Shelf {
     }
 
     /// Gives up what nobody asked for this long. What could not be renewed stays: it may be all that is left to answer with.
-    pub(super) fn sweep(&self, idle: Duration) {
+    pub(super) fn sweep(&self, idle: Duration, idle_nothing: Duration) {
         let now = self.now_millis();
-        let idle = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (idle, idle_nothing) = (millis(idle), millis(idle_nothing));
         let is_idle = |entry: &Entry| {
-            now.saturating_sub(entry.used_at_millis.load(Ordering::Relaxed)) >= idle
-                && !entry.is_lost()
-                && !entry.pulse().borrow().silent
+            let since = now.saturating_sub(entry.used_at_millis.load(Ordering::Relaxed));
+            let is_long = since >= if entry.is_nothing() { idle_nothing } else { idle };
+            is_long && !entry.is_lost() && !entry.pulse().borrow().silent
         };
         let over: Vec<_> = self.inner.entries.read().by_hash.values().flatten().filter(|entry| is_idle(entry)).cloned().collect();
         if over.is_empty() {

@@ -74,36 +74,15 @@ impl Stand {
         self.asked.lock().iter().map(|(_, options)| options.min_index.0).collect()
     }
 
-    fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl Cluster for Stand {
-    async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
-        if *query != Query::StatusLeader {
-            self.asked.lock().push((query.clone(), options.clone()));
-        }
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        let _under_way = UnderWay(&self.under_way);
-        clock::sleep(self.takes).await;
-        let mut now = self.now.subscribe();
-        let _ = now.wait_for(|now| !now.is_frozen).await;
-        if options.min_index.0 > 0 && !self.never_waits {
-            let wait = options.wait.unwrap_or(Duration::from_secs(300));
-            let _ = clock::timeout(wait, now.wait_for(|now| now.index > options.min_index.0 || now.fault.is_some())).await;
-        }
-        let now = now.borrow().clone();
-        if let Some(fault) = now.fault {
-            return Err(fault);
-        }
+    fn answer(&self, query: &Query, options: &QueryOptions) -> Answer {
+        let now = self.now.borrow().clone();
         let reply = match query {
             Query::PreparedExecute(order) if order.name == "none" => Reply::PreparedExecution(None),
-            Query::PreparedExecute(_) => Reply::PreparedExecution(Some(Box::new(PreparedExecution {
-                service: now.name.into(),
-                ..PreparedExecution::default()
-            }))),
+            Query::PreparedExecute(_) => {
+                let found = PreparedExecution { service: now.name.into(), ..PreparedExecution::default() };
+                Reply::PreparedExecution(Some(Box::new(found)))
+            }
+            Query::HealthService { service, .. } if service.starts_with("none") => Reply::Names(Vec::new()),
             _ => Reply::Names(vec![now.name]),
         };
         let meta = QueryMeta {
@@ -112,7 +91,35 @@ impl Cluster for Stand {
             known_leader: true,
             effective: Some(options.consistency),
         };
-        Ok(Answer { meta, content: Content::new(reply) })
+        Answer { meta, content: Content::new(reply) }
+    }
+
+    fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Cluster for Stand {
+    async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
+        let mut now = self.now.subscribe();
+        let _ = now.wait_for(|now| !now.is_frozen).await;
+        // Who leads is known whatever else is wrong, but when nobody is there.
+        if *query == Query::StatusLeader && self.now.borrow().fault != Some(ClusterError::NoServers) {
+            return Ok(self.answer(query, options));
+        }
+        if *query != Query::StatusLeader {
+            self.asked.lock().push((query.clone(), options.clone()));
+        }
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        let _under_way = UnderWay(&self.under_way);
+        clock::sleep(self.takes).await;
+        if options.min_index.0 > 0 && !self.never_waits {
+            let wait = options.wait.unwrap_or(Duration::from_secs(300));
+            let _ = clock::timeout(wait, now.wait_for(|now| now.index > options.min_index.0 || now.fault.is_some())).await;
+        }
+        let fault = self.now.borrow().fault.clone();
+        fault.map_or_else(|| Ok(self.answer(query, options)), Err)
     }
 
     async fn apply(&self, _command: Command, _options: &WriteOptions) -> Result<Outcome, ClusterError> {
@@ -308,6 +315,7 @@ async fn answers_go_on_when_every_server_is_down_and_tell_their_age() {
     // Who allows less is told so.
     let fresher = QueryOptions { max_stale: Some(30 * SECOND), ..stale() };
     assert_eq!(rig.kept.query(&web("x"), &fresher).await.unwrap_err(), ClusterError::NoServers);
+    assert_eq!(rig.kept.recall(&web("x"), &fresher, ANY).await.unwrap_err(), ClusterError::NoServers);
     // Nothing of this name was ever heard of.
     assert_eq!(rig.ask(&web("new")).await.unwrap_err(), ClusterError::NoServers);
     assert_eq!(rig.kept.len(), 1);
@@ -440,6 +448,22 @@ async fn the_number_of_answers_is_limited() {
     assert_eq!(rig.stand.asked(), before, "the one that was not asked for longest made room");
     rig.name(&web("b")).await;
     assert!(rig.stand.asked() > before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_do_not_exist_push_out_only_their_like() {
+    let rig = Rig::with(Stand::new(), SubscriptionSettings { entries_max: 3, ..SubscriptionSettings::new(1) });
+    rig.name(&web("a")).await;
+    rig.name(&web("b")).await;
+    for at in 0..100 {
+        assert_eq!(rig.name(&web(&format!("none{at}"))).await, "");
+    }
+    let before = rig.stand.asked();
+    assert_eq!((rig.name(&web("a")).await, rig.name(&web("b")).await), ("a".to_owned(), "a".to_owned()));
+    assert_eq!(rig.stand.asked(), before);
+    // And they are given up sooner.
+    clock::sleep(SubscriptionSettings::new(1).idle_nothing + 5 * SECOND).await;
+    assert_eq!((rig.kept.len(), rig.stand.under_way()), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
