@@ -1,7 +1,7 @@
 //! Opening connections, with the error sentences Consul's users know.
 
 use lictor_net::clock::{self, Instant};
-use lictor_net::{TcpStream, lookup_host};
+use lictor_net::{Outbound, lookup_host};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::sync::Semaphore;
 
@@ -105,7 +105,7 @@ impl Dialer {
     }
 
     /// Connects to the first address of the host that answers before the deadline.
-    pub async fn tcp(&self, host: &str, port: u16, deadline: Instant) -> Result<TcpStream, DialError> {
+    pub async fn tcp(&self, host: &str, port: u16, deadline: Instant) -> Result<Outbound, DialError> {
         let resolved = match clock::timeout_at(deadline, self.resolve(host, port)).await {
             Ok(resolved) => resolved,
             Err(_) => {
@@ -118,7 +118,7 @@ impl Dialer {
             // Later addresses get their share of the time even when an earlier one is silent.
             let left = deadline.saturating_duration_since(clock::now());
             let share = left / u32::try_from(addresses.len() - index).unwrap_or(1);
-            let error = match clock::timeout(share, TcpStream::connect(*address)).await {
+            let error = match clock::timeout(share, Outbound::connect(*address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => {
                     DialError { sentence: format!("dial tcp {address}: connect: {}", words(&error)), timed_out: false }

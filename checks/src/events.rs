@@ -31,11 +31,13 @@ pub(crate) struct ProbeRan {
 
 impl Emit for ProbeRan {
     fn emit(self) {
-        metrics::count("lictor.checks.runs", 1);
+        static RUNS: metrics::Counter = metrics::Counter::new("lictor.checks.runs");
+        static TIMES: metrics::Sample = metrics::Sample::new("lictor.checks.run");
+        RUNS.add(1);
         if self.outcome == HealthStatus::Critical {
             metrics::count("lictor.checks.runs_critical", 1);
         }
-        metrics::sample("lictor.checks.run", self.duration.as_secs_f64() * 1000.0);
+        TIMES.add_duration(self.duration);
     }
 }
 

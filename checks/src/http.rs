@@ -21,6 +21,7 @@ use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
 use lictor_net::clock::{self, Instant};
 use lictor_types::{CheckDefinition, HealthStatus};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Redirects followed before a check is critical.
@@ -58,8 +59,8 @@ impl HttpProbe {
     }
 
     async fn attempt(&self, deadline: Instant) -> Result<Outcome, String> {
-        let mut plan = self.plan.as_ref().map_err(Clone::clone)?.clone();
-        let mut said = self.url_text.clone();
+        let mut plan = Cow::Borrowed(self.plan.as_ref().map_err(Clone::clone)?);
+        let mut said = Cow::Borrowed(self.url_text.as_str());
         for _ in 0..=REDIRECTS_MAX {
             let failed = |method: &Method, said: &str, reason: String| format!("{} \"{said}\": {reason}", verb(method));
             let mut exchange = match clock::timeout_at(deadline, self.ask(&plan, deadline)).await {
@@ -72,8 +73,10 @@ impl HttpProbe {
                 let Some(location) = exchange.response.headers().get(LOCATION).and_then(|value| value.to_str().ok()) else {
                     return Err(failed(&plan.method, &said, format!("{} response missing Location header", status.as_u16())));
                 };
-                said = location.to_owned();
-                plan.redirect(status, location).map_err(|reason| failed(&plan.method, location, reason))?;
+                said = Cow::Owned(location.to_owned());
+                if let Err(reason) = plan.to_mut().redirect(status, location) {
+                    return Err(failed(&plan.method, location, reason));
+                }
                 continue;
             }
             let mut tail = Tail::new(self.output_size_max);

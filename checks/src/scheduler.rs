@@ -1,7 +1,8 @@
 //! Keeps checks going: when they run, and where their results go.
 //!
 //! A check is one small task that sleeps on tokio's timer wheel; it owns no thread. Runs keep to a fixed grid (a slow run
-//! doesn't shift those after it), and no check runs twice at the same time.
+//! doesn't shift those after it), and no check runs twice at the same time. The lines of the grid are common to all checks, so
+//! that an agent with few of them wakes up a few times a second and not for each run.
 
 use crate::build::{Plan, Sources, Tools};
 use crate::error::CheckError;
@@ -28,6 +29,9 @@ use tokio::task::JoinHandle;
 
 /// First runs are spread over this time, or over the interval if that is shorter.
 const FIRST_RUN_SPREAD: Duration = Duration::from_secs(1);
+/// Distance of the lines of the grid, the twentieth of the interval if that is less.
+const GRID_STEP: Duration = Duration::from_millis(50);
+const GRID_PART: u32 = 20;
 /// What a probe may take beyond its deadline before it is given up.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often a derived check is looked at when nothing seems to change.
@@ -78,6 +82,8 @@ struct Shared {
     chance: Mutex<StdRng>,
     checks: Mutex<HashMap<CheckId, Entry>>,
     stamps: Stamps,
+    /// A line of the grid.
+    origin: Instant,
 }
 
 /// The handle to all running checks; clones share them. Must be used within a tokio runtime. Checks end at shutdown.
@@ -98,9 +104,8 @@ impl Scheduler {
     ) -> Self {
         let sources = Sources { tools: Arc::new(Tools::new(settings)), plugins, view };
         let chance = Mutex::new(StdRng::seed_from_u64(seed));
-        Self {
-            shared: Arc::new(Shared { sources, updates, shutdown, chance, checks: Mutex::default(), stamps: Stamps::default() }),
-        }
+        let (checks, stamps, origin) = (Mutex::default(), Stamps::default(), clock::now());
+        Self { shared: Arc::new(Shared { sources, updates, shutdown, chance, checks, stamps, origin }) }
     }
 
     /// Starts a check, or replaces the one of that id. If the one that runs would run just the same, it goes on (its state,
@@ -225,6 +230,14 @@ impl Shared {
         if from >= to { to } else { self.chance.lock().random_range(from..to) }
     }
 
+    /// The first line of the grid at or after a time, for checks of an interval.
+    fn line(&self, due: Instant, interval: Duration) -> Instant {
+        let step = GRID_STEP.min(interval / GRID_PART).as_nanos();
+        let beyond = due.saturating_duration_since(self.origin).as_nanos().checked_rem(step).unwrap_or(0);
+        let missing = if beyond == 0 { 0 } else { step - beyond };
+        due + Duration::from_nanos(u64::try_from(missing).unwrap_or(0))
+    }
+
     async fn tell(&self, update: Option<CheckUpdate>) {
         if let Some(update) = update {
             // Nobody listens any more only while the agent ends.
@@ -247,7 +260,7 @@ impl Periodic {
         let mut due = clock::now() + self.shared.draw(Duration::ZERO, self.interval.min(FIRST_RUN_SPREAD));
         let mut first = true;
         loop {
-            clock::sleep_until(due).await;
+            clock::sleep_until(self.shared.line(due, self.interval)).await;
             let update = self.run_once().await;
             self.shared.tell(update).await;
             let mut pause = self.interval;
@@ -256,7 +269,7 @@ impl Periodic {
                 pause = self.shared.draw(self.interval / 2, self.interval);
             }
             due += pause;
-            let late = clock::now().saturating_duration_since(due);
+            let late = clock::now().saturating_duration_since(self.shared.line(due, self.interval));
             let skipped = late.as_nanos() / self.interval.as_nanos().max(1);
             if skipped > 0 || late > Duration::ZERO {
                 let runs = u32::try_from(skipped).unwrap_or(u32::MAX - 1) + 1;

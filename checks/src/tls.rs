@@ -1,6 +1,6 @@
 //! TLS for probes: settings read once, connections made per run.
 
-use lictor_net::TcpStream;
+use lictor_net::Outbound;
 use lictor_net::tls::{self, ClientSettings, TlsConnector};
 use parking_lot::Mutex;
 use rustls::ClientConfig;
@@ -69,7 +69,7 @@ impl Tls {
     }
 
     /// Shakes hands over a connection; the error is a sentence.
-    pub async fn connect(&self, stream: TcpStream, target: &TlsTarget) -> Result<TlsStream<TcpStream>, String> {
+    pub async fn connect(&self, stream: Outbound, target: &TlsTarget) -> Result<TlsStream<Outbound>, String> {
         let name = tls::server_name(&target.server_name, "").map_err(|error| format!("tls: {error}"))?;
         let config = self.config(target.alpn, target.skip_verify)?;
         TlsConnector::from(config).connect(name, stream).await.map_err(|error| sentence(&error, &target.server_name))

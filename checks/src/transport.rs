@@ -1,6 +1,6 @@
 //! A connection with or without TLS.
 
-use lictor_net::TcpStream;
+use lictor_net::Outbound;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -11,9 +11,9 @@ use tokio_rustls::client::TlsStream;
 /// Bytes in both directions.
 pub(crate) enum Transport {
     /// As they are.
-    Plain(TcpStream),
+    Plain(Outbound),
     /// Enciphered.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Outbound>>),
 }
 
 impl AsyncRead for Transport {

@@ -1,9 +1,8 @@
 //! What a command is: its name, flags and work.
 
 use crate::error::Failure;
-use crate::flags::{self, Given, Read, switch, value};
+use crate::flags::{self, Flag, Given, Read};
 use crate::terminal::Terminal;
-use clap::Arg;
 use lictor_client::{Client, Settings};
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +23,28 @@ pub struct Invocation<'a> {
 /// The future of a command's work.
 pub type Work<'a> = Pin<Box<dyn Future<Output = Result<ExitCode, Failure>> + Send + 'a>>;
 
+/// Whom a command talks to, and so which flags it shares with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nobody.
+    Nowhere,
+    /// The agent, of itself.
+    Agent,
+    /// A datacenter, through the agent.
+    Datacenter,
+}
+
+impl Reach {
+    /// The flags of all commands that reach as far.
+    pub(crate) fn flags(self) -> &'static [&'static [Flag]] {
+        match self {
+            Self::Nowhere => &[],
+            Self::Agent => &[flags::AGENT],
+            Self::Datacenter => &[flags::AGENT, flags::DATACENTER],
+        }
+    }
+}
+
 /// One command of the program.
 pub struct Command {
     /// Words after `lictor`.
@@ -32,59 +53,66 @@ pub struct Command {
     pub about: &'static str,
     /// Words shown behind the name in the usage line.
     pub arguments: &'static str,
-    /// Examples and explanations shown by `-h`.
+    /// Explanations and examples shown by `-h`.
     pub help: &'static str,
     /// Its own flags.
-    pub flags: fn() -> Vec<Arg>,
+    pub flags: &'static [Flag],
+    /// Whom it talks to.
+    pub reach: Reach,
     /// Its work.
     pub work: for<'a> fn(Invocation<'a>) -> Work<'a>,
 }
 
-/// Flags that every command talking to an agent knows.
-fn api_flags() -> Vec<Arg> {
-    vec![
-        value(
-            "http-addr",
-            "address",
-            "Address of the agent, host:port or unix:///path. Also by LICTOR_HTTP_ADDR or CONSUL_HTTP_ADDR. Default 127.0.0.1:8500.",
-        ),
-        value("token", "token", "Token to show. Also by LICTOR_HTTP_TOKEN or CONSUL_HTTP_TOKEN."),
-        value("token-file", "path", "File that holds the token."),
-        value("datacenter", "name", "Datacenter to ask; the agent's own by default."),
-        switch("stale", "Let any server answer, also one that may be behind."),
-    ]
-}
-
 impl Command {
+    /// All flags: its own, and those it shares.
+    pub(crate) fn all_flags(&self) -> impl Iterator<Item = &'static Flag> {
+        self.flags.iter().chain(self.reach.flags().iter().flat_map(|rows| rows.iter()))
+    }
+
+    /// What `-h` shows.
+    pub(crate) fn page(&self) -> String {
+        let usage = format!("lictor {} [options] {}", self.name, self.arguments);
+        flags::render(usage.trim_end(), &format!("{}.", self.about), self.help, self.flags, self.reach.flags())
+    }
+
     pub(crate) async fn run(&self, arguments: &[String], version: &str, terminal: &mut Terminal) -> Result<ExitCode, Failure> {
-        let clap = clap::Command::new(self.name)
-            .about(self.about)
-            .after_help(self.help)
-            .override_usage(format!("lictor {} [options] {}", self.name, self.arguments))
-            .args((self.flags)())
-            .args(api_flags());
-        let given = match flags::read(clap, arguments)? {
+        let given = match flags::read(|name| self.all_flags().find(|row| row.name == name), arguments)? {
             Read::Given(given) => given,
-            Read::Help(text) => {
-                terminal.say(&text);
+            Read::Help => {
+                terminal.say(self.page().trim_end());
                 return Ok(ExitCode::SUCCESS);
             }
         };
-        let client = Client::new(settings(&given).map_err(|error| Failure::Failed(error.to_string()))?);
-        (self.work)(Invocation { given, client, terminal, version }).await
+        let client = Client::new(match self.reach {
+            Reach::Nowhere => Settings::default(),
+            Reach::Agent | Reach::Datacenter => settings(&given).map_err(|error| Failure::Failed(error.to_string()))?,
+        });
+        match (self.work)(Invocation { given, client, terminal, version }).await {
+            Err(Failure::Misused(text)) => {
+                Err(Failure::Usage(format!("{text}\n\n{}", self.page().trim_end()).trim_start().to_owned()))
+            }
+            done => done,
+        }
     }
 }
 
 fn settings(given: &Given) -> Result<Settings, lictor_client::ClientError> {
     let mut settings = Settings::from_environment(|name| std::env::var(name).ok())?;
-    if !given.text("http-addr").is_empty() {
-        settings.address = given.text("http-addr").to_owned();
-    }
     if !given.text("token-file").is_empty() {
         settings.token = Settings::read_token_file(given.text("token-file"))?;
     }
-    if !given.text("token").is_empty() {
-        settings.token = given.text("token").to_owned();
+    for (name, setting) in [
+        ("http-addr", &mut settings.address),
+        ("token", &mut settings.token),
+        ("ca-file", &mut settings.ca_file),
+        ("ca-path", &mut settings.ca_path),
+        ("client-cert", &mut settings.client_cert),
+        ("client-key", &mut settings.client_key),
+        ("tls-server-name", &mut settings.server_name),
+    ] {
+        if !given.text(name).is_empty() {
+            *setting = given.text(name).to_owned();
+        }
     }
     settings.datacenter = given.text("datacenter").to_owned();
     settings.stale = given.is_on("stale");

@@ -1,66 +1,111 @@
 //! The commands, a file for each family. To add one: write it, and name it in [`ALL`].
 
+pub mod acl;
 pub mod catalog;
+pub mod completion;
 pub mod config;
+pub mod debug;
+pub mod event;
+pub mod exec;
+pub mod force_leave;
 pub mod info;
+pub mod intention;
+pub mod join;
 pub mod keygen;
+pub mod keyring;
 pub mod kv;
 pub mod leave;
+pub mod lock;
 pub mod maint;
 pub mod members;
+pub mod monitor;
+pub mod operator;
 pub mod plan;
 pub mod reload;
+pub mod rtt;
 pub mod services;
+pub mod snapshot;
+pub mod tls;
 pub mod validate;
 pub mod version;
+pub mod watch;
 
 use crate::command::Command;
 
 /// All commands but `agent`.
 pub const ALL: &[&Command] = &[
+    &acl::policy::CREATE,
+    &acl::policy::DELETE,
+    &acl::policy::LIST,
+    &acl::policy::READ,
+    &acl::policy::UPDATE,
+    &acl::role::CREATE,
+    &acl::role::DELETE,
+    &acl::role::LIST,
+    &acl::role::READ,
+    &acl::role::UPDATE,
+    &acl::start::BOOTSTRAP,
+    &acl::start::SET_AGENT_TOKEN,
+    &acl::start::TRANSLATE_RULES,
+    &acl::token::CLONE,
+    &acl::token::CREATE,
+    &acl::token::DELETE,
+    &acl::token::LIST,
+    &acl::token::READ,
+    &acl::token::UPDATE,
     &catalog::DATACENTERS,
     &catalog::NODES,
     &catalog::SERVICES,
-    &config::STATUS,
+    &completion::COMPLETION,
+    &config::entry::DELETE,
+    &config::entry::LIST,
+    &config::entry::READ,
+    &config::entry::WRITE,
+    &config::status::STATUS,
+    &debug::DEBUG,
+    &event::EVENT,
+    &exec::EXEC,
+    &force_leave::FORCE_LEAVE,
     &info::INFO,
+    &intention::create::CREATE,
+    &intention::look::CHECK,
+    &intention::look::DELETE,
+    &intention::look::GET,
+    &intention::look::MATCH,
+    &join::JOIN,
     &keygen::KEYGEN,
+    &keyring::KEYRING,
     &kv::DELETE,
     &kv::EXPORT,
     &kv::GET,
     &kv::IMPORT,
     &kv::PUT,
     &leave::LEAVE,
+    &lock::LOCK,
     &maint::MAINT,
     &members::MEMBERS,
+    &monitor::MONITOR,
+    &operator::autopilot::GET_CONFIG,
+    &operator::autopilot::SET_CONFIG,
+    &operator::autopilot::STATE,
+    &operator::raft::LIST_PEERS,
+    &operator::raft::REMOVE_PEER,
+    &operator::raft::TRANSFER_LEADER,
     &plan::PLAN,
     &reload::RELOAD,
+    &rtt::RTT,
     &services::DEREGISTER,
     &services::REGISTER,
+    &snapshot::INSPECT,
+    &snapshot::RESTORE,
+    &snapshot::SAVE,
+    &tls::ca::CREATE,
+    &tls::cert::CREATE,
     &validate::VALIDATE,
     &version::VERSION,
+    &watch::WATCH,
 ];
 
 /// Commands of Consul that are known by name and refused until they are built.
-pub const NOT_BUILT: &[&str] = &[
-    "acl",
-    "connect",
-    "debug",
-    "event",
-    "exec",
-    "force-leave",
-    "intention",
-    "join",
-    "keyring",
-    "lock",
-    "login",
-    "logout",
-    "monitor",
-    "operator",
-    "peering",
-    "resource",
-    "rtt",
-    "snapshot",
-    "tls",
-    "troubleshoot",
-    "watch",
-];
+pub const NOT_BUILT: &[&str] =
+    &["acl auth-method", "acl binding-rule", "connect", "login", "logout", "peering", "resource", "troubleshoot"];

@@ -1,6 +1,7 @@
 //! Why a command failed, and the exit code for it.
 
 use lictor_client::ClientError;
+use std::borrow::Cow;
 use std::process::ExitCode;
 use thiserror::Error;
 
@@ -10,6 +11,9 @@ pub enum Failure {
     /// Wrong arguments.
     #[error("{0}")]
     Usage(String),
+    /// Wrong arguments; the command's help is shown behind the text.
+    #[error("{0}")]
+    Misused(String),
     /// The command could not do its work.
     #[error("{0}")]
     Failed(String),
@@ -17,7 +21,7 @@ pub enum Failure {
     #[error("{context}: {source}")]
     Client {
         /// What was being done, for example `Error querying agent`.
-        context: &'static str,
+        context: Cow<'static, str>,
         /// The cause.
         source: ClientError,
     },
@@ -36,7 +40,12 @@ impl Failure {
     }
 
     /// For `map_err`: a client error with what was being done.
-    pub fn while_doing(context: &'static str) -> impl FnOnce(ClientError) -> Self {
-        move |source| Self::Client { context, source }
+    pub fn while_doing(context: impl Into<Cow<'static, str>>) -> impl FnOnce(ClientError) -> Self {
+        move |source| Self::Client { context: context.into(), source }
+    }
+
+    /// For `map_err`: anything else with what was being done.
+    pub fn because<E: std::fmt::Display>(context: impl std::fmt::Display) -> impl FnOnce(E) -> Self {
+        move |error| Self::Failed(format!("{context}: {error}"))
     }
 }

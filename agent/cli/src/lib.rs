@@ -5,11 +5,15 @@
 //! Entry point: [`run`].
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod child;
 pub mod command;
 pub mod commands;
 pub mod error;
 pub mod flags;
+mod random;
+mod table;
 pub mod terminal;
 
 pub use command::{Command, Invocation};
@@ -36,14 +40,18 @@ pub async fn run(arguments: &[String], version: &str, terminal: &mut Terminal) -
         _ => {}
     }
     let Some((command, rest)) = find(arguments) else {
-        if let Some(command) = first.and_then(not_built) {
+        if let Some(command) = not_built(arguments) {
             terminal.complain(&format!("the command `{command}` of Consul is not built yet"));
             return ExitCode::FAILURE;
         }
-        if let Some(group) = first.and_then(group) {
-            let asked = arguments.iter().skip(1).any(|argument| matches!(argument.as_str(), "-h" | "-help" | "--help"));
-            terminal.say(&group_overview(group));
-            return if asked { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let words: Vec<&str> = arguments.iter().take_while(|word| !word.starts_with('-')).map(String::as_str).collect();
+        if let Some(page) = (1..=words.len()).rev().find_map(|count| group_overview(&words.get(..count)?.join(" "))) {
+            if arguments.iter().any(|argument| matches!(argument.as_str(), "-h" | "-help" | "--help")) {
+                terminal.say(page.trim_end());
+                return ExitCode::SUCCESS;
+            }
+            terminal.complain(page.trim_end());
+            return ExitCode::FAILURE;
         }
         terminal.complain(&overview(version));
         return ExitCode::from(UNKNOWN_COMMAND);
@@ -70,14 +78,10 @@ fn find(arguments: &[String]) -> Option<(&'static Command, &[String])> {
         .map(|command| (command, arguments.get(command.name.split(' ').count()..).unwrap_or_default()))
 }
 
-/// A first word that has only subcommands.
-fn group(word: &str) -> Option<&str> {
-    commands::ALL.iter().any(|command| command.name.strip_prefix(word).is_some_and(|rest| rest.starts_with(' '))).then_some(word)
-}
-
-/// Commands of Consul that are known but not built.
-fn not_built(word: &str) -> Option<&'static str> {
-    commands::NOT_BUILT.iter().copied().find(|name| *name == word)
+/// Whether the words begin with a command of Consul that is known but not built.
+fn not_built(arguments: &[String]) -> Option<&'static str> {
+    let begins = |name: &&&str| name.split(' ').enumerate().all(|(at, word)| arguments.get(at).is_some_and(|had| had == word));
+    commands::NOT_BUILT.iter().find(begins).copied()
 }
 
 fn overview(version: &str) -> String {
@@ -88,18 +92,58 @@ fn overview(version: &str) -> String {
     lines.extend(commands::ALL.iter().map(|command| (command.name, command.about)));
     lines.sort_unstable();
     for (name, about) in lines {
-        text.push_str(&format!("    {name:<22} {about}\n"));
+        text.push_str(&format!("    {name:<30} {about}\n"));
     }
     text.push_str("\nEach command tells more with -h.");
     text
 }
 
-fn group_overview(group: &str) -> String {
-    let mut text = format!("Usage: lictor {group} <subcommand> [<args>]\n\nSubcommands:\n");
+/// What words that only begin a command's name can be followed by; `None` if no command begins so.
+fn group_overview(group: &str) -> Option<String> {
+    let mut text = format!("Usage: lictor {group} <subcommand> [options] [args]\n\nSubcommands:\n");
+    let empty = text.len();
     for command in commands::ALL {
         if let Some(rest) = command.name.strip_prefix(group).and_then(|rest| rest.strip_prefix(' ')) {
-            text.push_str(&format!("    {rest:<14} {}\n", command.about));
+            text.push_str(&format!("    {rest:<22} {}\n", command.about));
         }
     }
-    text
+    if text.len() == empty {
+        return None;
+    }
+    text.push_str(&format!("\nFor examples: lictor {group} <subcommand> -h"));
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in commands::ALL {
+            let page = command.page();
+            assert!(page.contains("Example") && page.contains(&format!("  lictor {}", command.name)), "{page}");
+        }
+    }
+
+    #[test]
+    fn no_command_has_a_flag_twice() {
+        for command in commands::ALL {
+            let mut names: Vec<&str> = command.all_flags().map(|row| row.name).collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn names_are_found_by_the_longest_match() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(find(&words("kv get -keys a")).unwrap().0.name, "kv get");
+        assert_eq!(find(&words("operator raft list-peers")).unwrap().1.len(), 0);
+        assert!(find(&words("kv")).is_none());
+        assert!(group_overview("operator").unwrap().contains("raft list-peers"));
+        assert!(group_overview("k").is_none());
+    }
 }

@@ -1,6 +1,17 @@
 //! Where commands read and write: the process's standard streams, or buffers in tests.
 
+use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
 use std::io::{Read, Write};
+
+/// A value as JSON over several lines, indented by `indent` for each depth.
+pub(crate) fn json_lines<T: Serialize + ?Sized>(value: &T, indent: &str) -> String {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(indent.as_bytes()));
+    // Fails only for values whose keys are no texts; ours are.
+    let _ = value.serialize(&mut serializer);
+    String::from_utf8(text).unwrap_or_default()
+}
 
 /// The three standard streams.
 pub struct Terminal {

@@ -1,6 +1,6 @@
 //! Calls to the agent itself.
 
-use crate::{Client, ClientError, escape};
+use crate::{Client, ClientError, Download, Upload, escape};
 use lictor_types::Member;
 use lictor_types::report::{ReloadReport, SourceStatus};
 use serde::Deserialize;
@@ -20,10 +20,30 @@ impl Client {
         self.get("/v1/agent/self", &[]).await?.json()
     }
 
-    /// Members of the LAN or WAN pool.
-    pub async fn members(&self, wan: bool) -> Result<Vec<Member>, ClientError> {
+    /// Members of the LAN or WAN pool; of a network segment if it is named.
+    pub async fn members(&self, wan: bool, segment: &str) -> Result<Vec<Member>, ClientError> {
+        let mut query = if wan { vec![("wan", "1")] } else { Vec::new() };
+        if !segment.is_empty() {
+            query.push(("segment", segment));
+        }
+        self.get("/v1/agent/members", &query).await?.json()
+    }
+
+    /// Lets the agent join others by an address of one of them.
+    pub async fn join(&self, address: &str, wan: bool) -> Result<(), ClientError> {
         let query: &[(&str, &str)] = if wan { &[("wan", "1")] } else { &[] };
-        self.get("/v1/agent/members", query).await?.json()
+        self.put(&format!("/v1/agent/join/{}", escape(address)), query, Vec::new()).await.map(drop)
+    }
+
+    /// Takes a failed member for left; with `prune` it is forgotten at once.
+    pub async fn force_leave(&self, node: &str, prune: bool) -> Result<(), ClientError> {
+        let query: &[(&str, &str)] = if prune { &[("prune", "1")] } else { &[] };
+        self.put(&format!("/v1/agent/force-leave/{}", escape(node)), query, Vec::new()).await.map(drop)
+    }
+
+    /// The agent's log from now on, line by line; `query` may hold `loglevel` and `logjson`.
+    pub async fn monitor(&self, query: &[(&str, &str)]) -> Result<Download, ClientError> {
+        self.open(http::Method::GET, "/v1/agent/monitor", query, Upload::Bytes(Vec::new())).await?.successful().await
     }
 
     /// Reloads the configuration. The report is there also when files were rejected; the flag tells whether the agent

@@ -18,7 +18,7 @@ pub enum ClientError {
     Status {
         /// HTTP status.
         status: u16,
-        /// Body, trimmed.
+        /// Body. Not trimmed: Consul's commands show it as it is, too.
         body: String,
     },
     /// The answer was not of the expected form.

@@ -6,16 +6,25 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod agent;
+pub mod blocking;
 pub mod catalog;
+pub mod config_entry;
+pub mod coordinate;
 pub mod error;
+pub mod event;
+pub mod intention;
 pub mod kv;
+pub mod operator;
+pub mod session;
 pub mod settings;
 mod transport;
 
+pub use acl::AclKind;
 pub use error::ClientError;
 pub use settings::Settings;
-pub use transport::Response;
+pub use transport::{Download, Response, Upload};
 
 use http::Method;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -69,6 +78,11 @@ impl Client {
 
     /// Sends a request; `path` begins with `/v1/`, `query` are name and value, unescaped. Any status is `Ok`.
     pub async fn send(&self, method: Method, path: &str, query: &[(&str, &str)], body: Vec<u8>) -> Result<Response, ClientError> {
+        self.open(method, path, query, Upload::Bytes(body)).await?.collect().await
+    }
+
+    /// As [`Client::send`], with bodies that need not fit in memory: it returns as soon as the headers are there.
+    pub async fn open(&self, method: Method, path: &str, query: &[(&str, &str)], body: Upload) -> Result<Download, ClientError> {
         let mut uri = path.to_owned();
         let settings = &self.settings;
         let own = [("dc", settings.datacenter.as_str()), ("stale", if settings.stale { "true" } else { "" })];
@@ -81,7 +95,7 @@ impl Client {
                 uri.push_str(&escape(value));
             }
         }
-        transport::send(settings, method, &uri, body).await
+        transport::open(settings, method, &uri, body).await
     }
 
     /// As [`Client::send`] without a body; a status outside 2xx is an error.
@@ -92,5 +106,23 @@ impl Client {
     /// Puts a body; a status outside 2xx is an error.
     pub async fn put(&self, path: &str, query: &[(&str, &str)], body: Vec<u8>) -> Result<Response, ClientError> {
         self.send(Method::PUT, path, query, body).await?.successful()
+    }
+
+    /// As [`Client::send`] with `DELETE` and no body; a status outside 2xx is an error.
+    pub async fn delete(&self, path: &str, query: &[(&str, &str)]) -> Result<Response, ClientError> {
+        self.send(Method::DELETE, path, query, Vec::new()).await?.successful()
+    }
+
+    /// As [`Client::get`], decoded; `None` for 404.
+    pub async fn find<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, ClientError> {
+        let response = self.send(Method::GET, path, query, Vec::new()).await?;
+        if response.status == http::StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        response.successful()?.json().map(Some)
     }
 }

@@ -1,7 +1,7 @@
 //! Moves the engine's bytes: datagrams, streams, timers; and keeps what a pool needs over restarts.
 //!
-//! One task owns the [engine](crate::engine::Engine) and the UDP socket ([`pump`]); each stream is a task of its own
-//! ([`streams`]) that asks the first over a bounded channel. The first never waits for any of them.
+//! One task owns the [engine](crate::engine::Engine) and the UDP socket (`pump`); each stream is a task of its own (`streams`)
+//! that asks the first over a bounded channel. The first never waits for any of them.
 
 mod address;
 mod envelope;

@@ -57,7 +57,7 @@ use std::time::Duration;
 use timers::{Timer, Timers};
 use user_event::{UserEvent, UserEvents};
 use wire::packet::{self, Body, Head, HeadCodec};
-use wire::record::{Card, Record};
+use wire::record::{Card, Record, Tags};
 
 /// Room in each datagram for what encryption adds.
 pub const ENCRYPTION_ROOM: usize = 64;
@@ -74,9 +74,11 @@ pub struct Engine {
     /// The incarnation foca gives this member.
     incarnation: u16,
     presence: Presence,
-    /// Whether any other member was ever reached.
+    /// Whether a join of this member's own succeeded.
     joined: bool,
     roster: Roster,
+    /// Members that came since the last state exchange.
+    grown: usize,
     foca: Foca<Ident, HeadCodec, StdRng, NoCustomBroadcast>,
     sink: Sink,
     rng: StdRng,
@@ -89,6 +91,10 @@ pub struct Engine {
     awareness: Awareness,
     /// The running probe, beside foca's own account of it.
     probe: Option<Probe>,
+    /// The latest probes that failed.
+    overdue: VecDeque<(Ident, u8)>,
+    /// When this member last found itself slow.
+    slow_at: Option<Duration>,
     /// Probes of others that this member passed on and that are not answered: who asked, the number of its probe.
     relays: HashSet<(NodeKey, u8)>,
     exchanges: HashMap<u64, Exchange>,
@@ -106,7 +112,7 @@ impl Engine {
         let settings = settings.bounded();
         let mut rng = StdRng::seed_from_u64(seed);
         let ident = Ident { node: identity::node_key(&own.id), generation: 0 };
-        let tags = if tags_size(&own.tags) <= TAGS_SIZE_MAX { own.tags } else { BTreeMap::new() };
+        let tags = if tags_size(&own.tags) <= TAGS_SIZE_MAX { Tags::new(&own.tags) } else { Tags::new(&BTreeMap::new()) };
         let card = Arc::new(Card { name: own.name, address: own.address, version: 0, tags });
         let foca_rng = StdRng::seed_from_u64(rng.random());
         let mut roster = Roster::default();
@@ -117,6 +123,7 @@ impl Engine {
             presence: Presence::Here,
             joined: false,
             roster,
+            grown: 0,
             foca: Foca::new(ident, probe::foca_config(&settings), foca_rng, HeadCodec),
             sink: Sink::default(),
             rng,
@@ -128,6 +135,8 @@ impl Engine {
             vivaldi: Vivaldi::new(),
             awareness: Awareness::new(settings.awareness_max_multiplier),
             probe: None,
+            overdue: VecDeque::new(),
+            slow_at: None,
             relays: HashSet::new(),
             exchanges: HashMap::new(),
             tickets: 0,
@@ -206,7 +215,7 @@ impl Engine {
         // A timer that fires late says that this agent stood still: what it did not hear meanwhile proves nothing about others.
         let stalled = self.settings.lifeguard && late > self.settings.probe_timeout / 2;
         if stalled {
-            self.forgive(late);
+            self.forgive(now, late);
         }
         while let Some((_, timer)) = self.timers.take(now) {
             match timer {

@@ -1,6 +1,6 @@
 //! The keys by which gossip is encrypted: one primary that encrypts, and others that may still decrypt.
 //!
-//! A [`Keyring`] is a value; a change makes a new one. The [`store`] holds the current one, and keeps it in a file. The [`rotation`]
+//! A [`Keyring`] is a value; a change makes a new one. The `store` holds the current one, and keeps it in a file. The `rotation`
 //! is what members tell each other when the keys of the whole pool change.
 
 pub(crate) mod rotation;

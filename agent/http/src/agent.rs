@@ -11,6 +11,7 @@ use crate::params::parse_bool;
 use crate::respond::{self, Reply};
 use http::StatusCode;
 use lictor_net::clock;
+use lictor_telemetry::logs::{self, Level};
 use serde_json::json;
 
 pub(crate) async fn describe(call: &Call<'_>) -> Result<Reply, HttpError> {
@@ -91,13 +92,17 @@ pub(crate) async fn force_leave(call: &Call<'_>) -> Result<Reply, HttpError> {
     Ok(respond::empty())
 }
 
+/// Lines of the log from now on, at the caller's level and in its form.
 pub(crate) fn monitor(call: &Call<'_>) -> Result<Reply, HttpError> {
-    let level = call.params.get("loglevel");
-    let known = ["", "trace", "debug", "info", "warn", "err", "error"];
-    if !known.contains(&level.to_ascii_lowercase().as_str()) {
-        return Err(HttpError::bad_request(format!("Bad request: Unknown log level: {level}")));
-    }
-    Err(HttpError::not_built("the log stream"))
+    let word = call.params.get("loglevel");
+    let level = if word.is_empty() { Some(Level::Info) } else { Level::parse(word) };
+    let Some(level) = level else {
+        return Err(HttpError::bad_request(format!("Bad request: Unknown log level: {word}")));
+    };
+    let Some(follower) = logs::follow(level, call.params.has("logjson")) else {
+        return Err(HttpError::failed("too many follow the log already"));
+    };
+    Ok(respond::log(follower, &call.app.shutdown))
 }
 
 pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, HttpError> {

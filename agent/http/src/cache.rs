@@ -5,6 +5,7 @@
 
 use crate::error::HttpError;
 use http::HeaderMap;
+use http::header::CACHE_CONTROL;
 use lictor_rpc::Freshness;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ impl CacheControl {
     pub(crate) fn read(headers: &HeaderMap) -> Result<Self, HttpError> {
         let invalid = || HttpError::bad_request("Invalid Cache-Control header.");
         let mut control = Self::default();
-        let Some(value) = headers.get("cache-control") else { return Ok(control) };
+        let Some(value) = headers.get(CACHE_CONTROL) else { return Ok(control) };
         let text = value.to_str().map_err(|_| invalid())?;
         for part in text.to_ascii_lowercase().split(',') {
             let part = part.trim();
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     fn read(value: &str) -> Result<CacheControl, HttpError> {
-        CacheControl::read(&HeaderMap::from_iter([(http::header::CACHE_CONTROL, value.parse().unwrap())]))
+        CacheControl::read(&HeaderMap::from_iter([(CACHE_CONTROL, value.parse().unwrap())]))
     }
 
     #[test]

@@ -161,8 +161,12 @@ fn service(value: Value) -> Decoded<NodeService> {
             "socketpath" => out.socket_path = string(value, &field)?,
             "weights" => out.weights = weights(value)?,
             "enabletagoverride" | "enable_tag_override" => out.enable_tag_override = boolean(&value, &field)?,
-            "proxy" => out.proxy = Value::Object(entries(value, &field, "structs.ConnectProxyConfig")?.unwrap_or_default()),
-            "connect" => out.connect = Value::Object(entries(value, &field, "structs.ServiceConnect")?.unwrap_or_default()),
+            "proxy" => {
+                out.proxy = Value::Object(entries(value, &field, "structs.ConnectProxyConfig")?.unwrap_or_default()).into()
+            }
+            "connect" => {
+                out.connect = Value::Object(entries(value, &field, "structs.ServiceConnect")?.unwrap_or_default()).into()
+            }
             "createindex" | "modifyindex" => {}
             _ => return Err(unknown(&written)),
         }

@@ -17,6 +17,19 @@ pub(crate) fn pretty<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     text
 }
 
+/// Appends a text as [`compact`] writes it.
+pub(crate) fn push_text(out: &mut String, text: &str) {
+    // What neither JSON nor Go escapes; one look at most texts is enough.
+    let is_plain = |byte: &u8| (b' '..0xE2).contains(byte) && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&');
+    if text.bytes().fold(true, |plain, byte| plain & is_plain(&byte)) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&String::from_utf8_lossy(&compact(text)));
+    }
+}
+
 fn encode<T: Serialize + ?Sized>(value: &T, formatter: Go, capacity: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(capacity);
     let mut serializer = Serializer::with_formatter(&mut out, formatter);
@@ -72,6 +85,10 @@ impl Formatter for Go {
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let bytes = fragment.as_bytes();
+        // Most texts have nothing to escape, and this goes over them many bytes at a time.
+        if !bytes.iter().fold(false, |found, byte| found | matches!(byte, b'<' | b'>' | b'&' | 0xE2)) {
+            return out.write_all(bytes);
+        }
         let mut from = 0;
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {

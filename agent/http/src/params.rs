@@ -2,12 +2,15 @@
 
 use crate::cache::CacheControl;
 use crate::error::HttpError;
-use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use lictor_types::{Consistency, Index, QueryOptions, Token, duration};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Header with the caller's token.
+const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 /// How many parameters one request may have.
 const PARAMS_MAX: usize = 512;
 
@@ -96,12 +99,12 @@ pub(crate) fn read_token(params: &Params, headers: &HeaderMap) -> Token {
     if !given.is_empty() {
         return Token::new(given);
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let given = text("x-consul-token");
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let given = text(TOKEN);
     if !given.is_empty() {
         return Token::new(given);
     }
-    let mut words = text("authorization").split_whitespace();
+    let mut words = text(AUTHORIZATION).split_whitespace();
     match (words.next(), words.next()) {
         (Some(scheme), Some(secret)) if scheme.eq_ignore_ascii_case("bearer") => Token::new(secret),
         _ => Token::default(),

@@ -1,6 +1,7 @@
 //! Request paths: percent-decoding and the lexical cleaning Go's `http.ServeMux` does before it looks a path up.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use std::borrow::Cow;
 
 /// Why a path cannot be read. Caller's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +26,9 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'}');
 
 /// Decodes `%XX`; a malformed escape or a result that is not UTF-8 is refused.
-pub(crate) fn decode(raw: &str) -> Result<String, BadPath> {
+pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, BadPath> {
     if !raw.contains('%') {
-        return Ok(raw.to_owned());
+        return Ok(Cow::Borrowed(raw));
     }
     let bytes = raw.as_bytes();
     let mut at = 0;
@@ -38,7 +39,7 @@ pub(crate) fn decode(raw: &str) -> Result<String, BadPath> {
         }
         at += offset + 3;
     }
-    percent_decode_str(raw).decode_utf8().map(|text| text.into_owned()).map_err(|_| BadPath)
+    percent_decode_str(raw).decode_utf8().map_err(|_| BadPath)
 }
 
 /// Encodes a decoded path for a `Location` header.
@@ -48,12 +49,14 @@ pub(crate) fn encode(path: &str) -> String {
 
 /// Whether [`clean`] would leave the path as it is. The common case, without allocating.
 pub(crate) fn is_clean(path: &str) -> bool {
+    let bytes = path.as_bytes();
     path.starts_with('/')
-        && !path.contains("//")
-        && !path.contains("/./")
-        && !path.contains("/../")
-        && !path.ends_with("/.")
-        && !path.ends_with("/..")
+        && bytes.iter().enumerate().all(|(at, byte)| *byte != b'/' || starts_with_name(bytes.get(at + 1..).unwrap_or_default()))
+}
+
+/// Whether what follows a slash is the end, or a segment that has a name: not empty, not `.`, not `..`.
+fn starts_with_name(rest: &[u8]) -> bool {
+    !matches!(rest, [b'/', ..] | [b'.'] | [b'.', b'/', ..] | [b'.', b'.'] | [b'.', b'.', b'/', ..])
 }
 
 /// Removes `.`, `..` and empty segments; a trailing slash stays. Never leaves the root.
@@ -95,7 +98,7 @@ mod tests {
             ("/%ff", Err(BadPath)),
             ("/%25", Ok("/%")),
         ] {
-            assert_eq!(decode(raw), expect.map(str::to_owned), "{raw}");
+            assert_eq!(decode(raw), expect.map(Cow::Borrowed), "{raw}");
         }
     }
 
@@ -113,6 +116,9 @@ mod tests {
         ] {
             assert_eq!(clean(path), expect, "{path}");
             assert!(is_clean(expect));
+        }
+        for path in ["/.a", "/a/..b", "/...", "/a/.b/", "/a./b"] {
+            assert!(is_clean(path) && clean(path) == path, "{path}");
         }
         for path in ["//", "/a//b", "/a/./b", "/a/../b", "/a/..", "/.", "a"] {
             assert!(!is_clean(path), "{path}");

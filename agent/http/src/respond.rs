@@ -3,21 +3,23 @@
 use crate::error::HttpError;
 use crate::json;
 use crate::params::Params;
+use crate::reply_body::ReplyBody;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Body;
+use lictor_net::Shutdown;
 use lictor_rpc::Content;
+use lictor_telemetry::logs::Follower;
 use lictor_types::{Consistency, Index, QueryMeta};
 use serde::Serialize;
 use std::io::Write;
 use std::time::Duration;
 
 /// What every handler answers.
-pub(crate) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<ReplyBody>;
 
 const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
 const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
@@ -39,7 +41,7 @@ const HEADERS_USUAL: usize = 8;
 const GZIP_BYTES_MIN: usize = 512;
 
 fn with_type(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(ReplyBody::whole(body.into()));
     *reply.status_mut() = status;
     // Room for all that follows at once: type, index, leader, contact, consistency, vary, and a few more.
     reply.headers_mut().reserve(HEADERS_USUAL);
@@ -49,7 +51,7 @@ fn with_type(status: StatusCode, kind: HeaderValue, body: impl Into<Bytes>) -> R
 
 /// 200 without a body.
 pub(crate) fn empty() -> Reply {
-    Response::new(Full::default())
+    Response::new(ReplyBody::default())
 }
 
 /// A status without a body.
@@ -74,6 +76,13 @@ pub(crate) fn exposition(body: String) -> Reply {
     with_type(StatusCode::OK, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"), body)
 }
 
+/// The log, line by line, until its reader goes or the agent shuts down.
+pub(crate) fn log(follower: Follower, shutdown: &Shutdown) -> Reply {
+    let mut reply = text(StatusCode::OK, Bytes::new());
+    *reply.body_mut() = ReplyBody::log(follower, shutdown);
+    reply
+}
+
 /// A page.
 pub(crate) fn html(body: &'static str) -> Reply {
     with_type(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), body)
@@ -86,7 +95,7 @@ pub(crate) fn redirect(location: &str, with_body: bool) -> Reply {
     if with_body {
         let shown =
             location.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;").replace('\'', "&#39;");
-        *reply.body_mut() = Full::new(Bytes::from(format!("<a href=\"{shown}\">Moved Permanently</a>.\n\n")));
+        *reply.body_mut() = ReplyBody::whole(Bytes::from(format!("<a href=\"{shown}\">Moved Permanently</a>.\n\n")));
         reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     }
     reply.headers_mut().insert(LOCATION, value);
@@ -127,10 +136,20 @@ impl Style {
 
     /// A shared reply: its compact form is encoded, and packed, once for all readers.
     pub(crate) fn shared<T: Serialize + ?Sized>(self, content: &Content, shape: &T) -> Reply {
+        self.shared_by(content, shape, || json::compact(shape))
+    }
+
+    /// As [`Style::shared`], with a compact form that `compact` knows how to write faster.
+    pub(crate) fn shared_by<T: Serialize + ?Sized>(
+        self,
+        content: &Content,
+        shape: &T,
+        compact: impl FnOnce() -> Vec<u8>,
+    ) -> Reply {
         if self.pretty {
             return self.json(shape);
         }
-        let body = content.json.get_or_init(|| Bytes::from(json::compact(shape)));
+        let body = content.json.get_or_init(|| Bytes::from(compact()));
         if self.gzip && body.len() >= GZIP_BYTES_MIN {
             let packed = content.gzip.get_or_init(|| pack(body).unwrap_or_default());
             if !packed.is_empty() {
@@ -211,13 +230,13 @@ pub(crate) fn finish(mut reply: Reply, headers: &HeaderMap) -> Reply {
     if size < GZIP_BYTES_MIN as u64 || reply.headers().contains_key(CONTENT_ENCODING) || !takes_gzip(headers) {
         return reply;
     }
-    let Some(bytes) = take_bytes(reply.body_mut()) else { return reply };
+    let Some(bytes) = reply.body_mut().take() else { return reply };
     match pack(&bytes) {
         Some(packed) => {
-            *reply.body_mut() = Full::new(packed);
+            *reply.body_mut() = ReplyBody::whole(packed);
             reply.headers_mut().insert(CONTENT_ENCODING, GZIP);
         }
-        None => *reply.body_mut() = Full::new(bytes),
+        None => *reply.body_mut() = ReplyBody::whole(bytes),
     }
     reply
 }
@@ -227,13 +246,6 @@ fn pack(bytes: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
     encoder.write_all(bytes).ok()?;
     encoder.finish().ok().map(Bytes::from)
-}
-
-/// The bytes of a body that is whole in memory, leaving it empty.
-fn take_bytes(body: &mut Full<Bytes>) -> Option<Bytes> {
-    use futures_util::FutureExt;
-    use http_body_util::BodyExt;
-    std::mem::take(body).collect().now_or_never()?.ok().map(http_body_util::Collected::to_bytes)
 }
 
 /// Whether `Accept-Encoding` takes gzip (RFC 9110 §12.5.3), a quality of zero meaning no.

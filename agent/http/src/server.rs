@@ -2,6 +2,7 @@
 
 use crate::dispatch::{App, Peer, serve};
 use crate::events::ClientLimited;
+use crate::patience::Patience;
 use crate::respond::Reply;
 use crate::settings::{HttpSettings, Listen};
 use http::{HeaderName, HeaderValue, Request};
@@ -347,19 +348,25 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(handler(peer, &app));
+    let patience = Patience::new(app.settings.header_timeout);
     // No `pipeline_flush`: with it hyper 1.12 never sends the 400 or 431 to a head it cannot read.
     let connection = http1::Builder::new()
         .title_case_headers(true)
-        .timer(TokioTimer::new())
+        .timer(patience.clone())
         .header_read_timeout(app.settings.header_timeout)
         .max_buf_size(app.settings.max_header_bytes.max(8192))
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = app.shutdown.requested() => {
-            connection.as_mut().graceful_shutdown();
-            clock::timeout(app.settings.drain_timeout, connection).await.unwrap_or(Ok(()))
+    let mut next_look = std::pin::pin!(clock::sleep_until(patience.look()));
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => break ended,
+            () = app.shutdown.requested() => {
+                connection.as_mut().graceful_shutdown();
+                break clock::timeout(app.settings.drain_timeout, connection).await.unwrap_or(Ok(()));
+            }
+            () = next_look.as_mut() => next_look.as_mut().reset(patience.look()),
         }
     };
     if let Err(error) = ended {

@@ -197,6 +197,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         plugins: Arc::clone(&plugins),
         #[cfg(feature = "plugins")]
         plugin_seed,
+        #[cfg(feature = "plugins")]
         shutdown: shutdown.clone(),
     };
     #[cfg(feature = "plugins")]

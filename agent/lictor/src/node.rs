@@ -203,7 +203,7 @@ impl Node for LocalNode {
         self.write_service_or_node(definition.name.as_str(), &options.token)?;
         let local = self.local.clone();
         // It writes a small file: cheap, but not for an async thread.
-        let work = move || local.register_service(&definition, options.replace_existing_checks);
+        let work = move || local.register_service(&Arc::new(definition), options.replace_existing_checks);
         Ok(off_thread(work).await??)
     }
 

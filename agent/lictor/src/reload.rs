@@ -9,6 +9,7 @@ use crate::settings;
 use lictor_config::{ConfigDiff, Loaded, Loader, PathSource, RuntimeConfig, Sources};
 use lictor_dns::DnsServer;
 use lictor_local::LocalHandle;
+#[cfg(feature = "plugins")]
 use lictor_net::Shutdown;
 use lictor_telemetry::logs::LogHandle;
 use lictor_types::report::{Problem, ReloadReport, SourceStatus};
@@ -38,6 +39,7 @@ pub(crate) struct Targets {
     #[cfg(feature = "plugins")]
     pub(crate) plugin_seed: [u8; 32],
     /// Ends what works in the background.
+    #[cfg(feature = "plugins")]
     pub(crate) shutdown: Shutdown,
 }
 

@@ -5,7 +5,9 @@ use lictor_config::RuntimeConfig;
 use lictor_config::runtime::ListenAddress;
 use lictor_types::{Node, Token};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(feature = "plugins")]
+use std::path::PathBuf;
 
 /// Settings of the HTTP front door.
 pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> {

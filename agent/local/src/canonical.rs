@@ -24,8 +24,8 @@ pub fn service(definition: &ServiceDefinition) -> NodeService {
         socket_path: definition.socket_path.clone(),
         weights: definition.weights.unwrap_or_default(),
         enable_tag_override: definition.enable_tag_override,
-        proxy: definition.proxy.as_ref().map(proxy::canonical).unwrap_or_default(),
-        connect: definition.connect.as_ref().map(proxy::connect).unwrap_or_default(),
+        proxy: definition.proxy.as_ref().map(proxy::canonical).unwrap_or_default().into(),
+        connect: definition.connect.as_ref().map(proxy::connect).unwrap_or_default().into(),
         ..NodeService::default()
     };
     if service.port == 0

@@ -32,15 +32,15 @@ impl Emit for StateNotKept<'_> {
     }
 }
 
-/// A registration stayed on disk though it is gone.
-pub(crate) struct NotForgotten<'a> {
-    pub(crate) id: &'a str,
+/// The log of registrations could not be written anew; it goes on growing.
+pub(crate) struct LogNotRewritten<'a> {
+    pub(crate) path: &'a std::path::Path,
     pub(crate) error: &'a std::io::Error,
 }
 
-impl Emit for NotForgotten<'_> {
+impl Emit for LogNotRewritten<'_> {
     fn emit(self) {
-        tracing::warn!(id = self.id, error = %self.error, "a registration cannot be removed from the data directory");
+        tracing::warn!(path = %self.path.display(), error = %self.error, "the log of registrations cannot be written anew");
     }
 }
 

@@ -1,20 +1,20 @@
 //! What is kept in the data directory: registrations that came over the API, and the last states of checks.
 //!
-//! `services/NAME`, `checks/NAME`, `checks/state/NAME`, one JSON file each, where `NAME` is a hash of the id. Registrations go
-//! through a queue ([`queue`]) that brings them to the disk in batches: what was acknowledged survives a power cut. States of
-//! checks are repeated by the checks themselves; they are renamed into place, so that they are whole or not there, but not
-//! flushed. A file that cannot be read is passed over with a log line, never fatal.
+//! Registrations are in `registrations.log` ([`log`]): what was acknowledged survives a power cut. The states of checks are in
+//! `checks/state/NAME`, one JSON file each, where `NAME` is a hash of the id, renamed into place, so that it is whole or not
+//! there, but not flushed: checks repeat their states by themselves. What cannot be read is passed over with a log line, never
+//! fatal. Before there was a log, registrations were in `services/NAME` and `checks/NAME`; such files are taken into it.
 
-mod queue;
+mod log;
 
-pub(crate) use queue::Ticket;
+pub(crate) use log::Ticket;
 
 use crate::encode;
 use crate::events::{FileSkipped, StateNotKept};
 use lictor_telemetry::Emit;
 use lictor_types::definition::decode::{self, UnknownKeys};
 use lictor_types::{CheckDefinition, CheckId, HealthStatus, ServiceDefinition, ServiceId};
-use queue::{Queue, RealDisk};
+use log::{Kind, Log, RealDisk};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -51,13 +51,11 @@ impl StoredState {
     }
 }
 
-/// The three folders.
+/// What is kept.
 #[derive(Debug)]
 pub(crate) struct Persist {
-    services: PathBuf,
-    checks: PathBuf,
+    log: Log,
     states: PathBuf,
-    queue: Queue,
 }
 
 fn file_name(id: &str) -> String {
@@ -82,7 +80,7 @@ fn remove(folder: &Path, id: &str) -> io::Result<()> {
 }
 
 /// All files of a folder that can be read, ordered by name. Unfinished ones are removed.
-fn read_all<T: DeserializeOwned>(folder: &Path, mut take: impl FnMut(T) -> Result<(), String>) {
+fn read_all<T: DeserializeOwned>(folder: &Path, mut take: impl FnMut(&Path, T) -> Result<(), String>) {
     let skipped = |path: &Path, reason: String| FileSkipped { path, reason }.emit();
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -95,7 +93,7 @@ fn read_all<T: DeserializeOwned>(folder: &Path, mut take: impl FnMut(T) -> Resul
             let _ = std::fs::remove_file(&path);
             continue;
         }
-        let result = read_one(&path).and_then(&mut take);
+        let result = read_one(&path).and_then(|one| take(&path, one));
         if let Err(reason) = result {
             skipped(&path, reason);
         }
@@ -124,48 +122,89 @@ fn first(errors: Vec<decode::DecodeError>) -> String {
     errors.first().map_or_else(|| "unreadable".to_owned(), ToString::to_string)
 }
 
+/// The registrations in the files of a folder, and the files.
+fn older<T>(
+    folder: &Path,
+    kind: Kind,
+    name: &'static str,
+    decode: impl Fn(&Value) -> Result<T, String>,
+    id: impl Fn(&T) -> String,
+) -> Vec<(PathBuf, log::Key, (&'static str, Value))> {
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        read_all(folder, |path, file: Value| {
+            let value = unwrap(file, name)?;
+            let id = id(&decode(&value)?);
+            found.push((path.to_owned(), (kind, id), (name, value)));
+            Ok(())
+        });
+    }
+    found
+}
+
+fn service(value: &Value) -> Result<ServiceDefinition, String> {
+    decode::service(value, UnknownKeys::Ignore).map_err(first)
+}
+
+fn check(value: &Value) -> Result<CheckDefinition, String> {
+    decode::check(value, UnknownKeys::Ignore).map_err(first)
+}
+
 impl Persist {
-    /// Opens the folders, making them where they are missing.
+    /// Opens what is kept, or begins it.
     pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
-        let persist = Self {
-            services: data_dir.join("services"),
-            checks: data_dir.join("checks"),
-            states: data_dir.join("checks/state"),
-            queue: Queue::new(RealDisk),
-        };
-        for folder in [&persist.services, &persist.checks, &persist.states] {
-            // Tokens are in there.
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let states = data_dir.join("checks/state");
+        // Outputs of checks may tell much.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&states)?;
+        let path = data_dir.join("registrations.log");
+        let (log, unreadable) = Log::open(path.clone(), RealDisk)?;
+        if unreadable > 0 {
+            FileSkipped { path: &path, reason: format!("{unreadable} of its lines cannot be read") }.emit();
         }
+        let persist = Self { log, states };
+        persist.adopt(data_dir)?;
         Ok(persist)
     }
 
-    /// Queues the file of a service; [`Persist::settle`] tells when and whether it is on the disk.
+    /// Takes the files from before there was a log into it.
+    fn adopt(&self, data_dir: &Path) -> io::Result<()> {
+        let services = data_dir.join("services");
+        let mut all = older(&services, Kind::Service, "Service", service, |service| service.effective_id().to_string());
+        all.extend(older(&data_dir.join("checks"), Kind::Check, "Check", check, |check| check.id.to_string()));
+        let (paths, registrations): (Vec<_>, Vec<_>) = all.into_iter().map(|(path, key, value)| (path, (key, value))).unzip();
+        self.log.adopt(registrations)?;
+        for path in paths {
+            std::fs::remove_file(path)?;
+        }
+        // When something is left in it, it stays.
+        let _ = std::fs::remove_dir(services);
+        Ok(())
+    }
+
+    /// Queues a service; [`Persist::settle`] tells when and whether it is on the disk.
     pub(crate) fn put_service(&self, definition: &ServiceDefinition) -> io::Result<Ticket> {
-        let value = json!({"Version": VERSION, "Service": encode::service(definition)});
-        self.queue.put(self.services.join(file_name(&definition.effective_id())), &serde_json::to_vec(&value)?)
+        self.log.put((Kind::Service, definition.effective_id().to_string()), ("Service", json!(encode::service(definition))))
     }
 
-    /// Queues the removal of a service's file.
+    /// Queues that a service is gone.
     pub(crate) fn remove_service(&self, id: &ServiceId) {
-        self.queue.remove(self.services.join(file_name(id)), id);
+        self.log.remove(Kind::Service, id);
     }
 
-    /// Queues the file of a check.
+    /// Queues a check.
     pub(crate) fn put_check(&self, definition: &CheckDefinition) -> io::Result<Ticket> {
-        let value = json!({"Version": VERSION, "Check": encode::check(definition)});
-        self.queue.put(self.checks.join(file_name(&definition.id)), &serde_json::to_vec(&value)?)
+        self.log.put((Kind::Check, definition.id.to_string()), ("Check", json!(encode::check(definition))))
     }
 
-    /// Queues the removal of a check's file.
+    /// Queues that a check is gone.
     pub(crate) fn remove_check(&self, id: &CheckId) {
-        self.queue.remove(self.checks.join(file_name(id)), id);
+        self.log.remove(Kind::Check, id);
     }
 
-    /// Blocks until all that was queued before is on the disk; answers whether the file of `ticket` is. Not to be called with a
+    /// Blocks until all that was queued before is on the disk; answers whether that of `ticket` is. Not to be called with a
     /// lock that others need to queue something, or there would be nothing to gather.
     pub(crate) fn settle(&self, ticket: Option<Ticket>) -> io::Result<()> {
-        self.queue.settle(ticket)
+        self.log.settle(ticket)
     }
 
     pub(crate) fn put_state(&self, state: &StoredState) -> io::Result<()> {
@@ -178,27 +217,35 @@ impl Persist {
         }
     }
 
-    pub(crate) fn load_services(&self) -> Vec<ServiceDefinition> {
-        let mut all = Vec::new();
-        read_all(&self.services, |file: Value| {
-            all.push(decode::service(&unwrap(file, "Service")?, UnknownKeys::Ignore).map_err(first)?);
-            Ok(())
+    /// What is on the disk of a kind.
+    fn load<T>(&self, kind: Kind, name: &str, decode: impl Fn(&Value) -> Result<T, String>) -> Vec<T> {
+        let skipped = |id: &str, reason: String| FileSkipped { path: Path::new(id), reason }.emit();
+        let lines = self.log.lines().unwrap_or_else(|error| {
+            skipped("registrations.log", error.to_string());
+            Default::default()
         });
+        let mut all = Vec::new();
+        for ((_, id), line) in lines.iter().filter(|((other, _), _)| *other == kind) {
+            let value = serde_json::from_slice(line).map_err(|error| error.to_string());
+            match value.and_then(|line| decode(&unwrap(line, name)?)) {
+                Ok(definition) => all.push(definition),
+                Err(reason) => skipped(id, reason),
+            }
+        }
         all
     }
 
+    pub(crate) fn load_services(&self) -> Vec<ServiceDefinition> {
+        self.load(Kind::Service, "Service", service)
+    }
+
     pub(crate) fn load_checks(&self) -> Vec<CheckDefinition> {
-        let mut all = Vec::new();
-        read_all(&self.checks, |file: Value| {
-            all.push(decode::check(&unwrap(file, "Check")?, UnknownKeys::Ignore).map_err(first)?);
-            Ok(())
-        });
-        all
+        self.load(Kind::Check, "Check", check)
     }
 
     pub(crate) fn load_states(&self) -> HashMap<CheckId, StoredState> {
         let mut all = HashMap::new();
-        read_all(&self.states, |state: StoredState| {
+        read_all(&self.states, |_, state: StoredState| {
             if state.version > VERSION {
                 return Err(format!("version {} of the format is newer than this program", state.version));
             }

@@ -28,7 +28,7 @@ pub const REAP_AFTER_MIN: Duration = Duration::from_secs(1);
 pub struct ServiceEntry {
     /// As the front doors see it.
     pub local: Arc<LocalService>,
-    /// What it was registered with, without its checks.
+    /// What it was registered with, without its checks. Shared with who keeps the definition as well.
     pub definition: Arc<ServiceDefinition>,
     /// Ids of the checks that came within its definition.
     pub bundled: Vec<CheckId>,
@@ -202,13 +202,17 @@ impl State {
     }
 
     /// Adds or replaces a service; its checks are added by themselves. Whether anything changed.
-    pub fn add_service(&mut self, definition: &ServiceDefinition, sidecar: bool) -> bool {
+    pub fn add_service(&mut self, definition: &Arc<ServiceDefinition>, sidecar: bool) -> bool {
         let id = definition.effective_id();
-        let bare = ServiceDefinition { checks: Vec::new(), ..definition.clone() };
+        let bare = if definition.checks.is_empty() {
+            definition.clone()
+        } else {
+            Arc::new(ServiceDefinition { checks: Vec::new(), ..ServiceDefinition::clone(definition) })
+        };
         let bundled: Vec<CheckId> = canonical::service_checks(definition).into_iter().map(|check| check.id).collect();
         let old = self.services.get_mut(&id);
         if let Some(old) = old
-            && *old.definition == bare
+            && *old.definition == *bare
             && old.sidecar == sidecar
         {
             old.bundled = bundled;
@@ -223,7 +227,7 @@ impl State {
         }
         self.instances.entry(row.service.clone()).or_default().insert(id.clone());
         let local = LocalService { content_hash: canonical::content_hash(&row), service: row, origin: definition.origin.clone() };
-        self.services.insert(id.clone(), ServiceEntry { local: Arc::new(local), definition: Arc::new(bare), bundled, sidecar });
+        self.services.insert(id.clone(), ServiceEntry { local: Arc::new(local), definition: bare, bundled, sidecar });
         if self.gone_services.remove(&id).is_some() || !same_row {
             self.dirty_services.insert(id.clone());
         }

@@ -55,8 +55,11 @@ pub struct PoolSettings {
     pub connect_timeout: Duration,
     /// A request that is not answered after this makes us ask the server whether it is there …
     pub probe_after: Duration,
-    /// … and the connection is given up when it doesn't answer that within this.
+    /// … and a read goes elsewhere when it doesn't answer that within this …
     pub probe_timeout: Duration,
+    /// … and the connection is given up after this. Longer, as it costs every write that is under way on it its answer, and a server
+    /// may only be out of breath.
+    pub hang_timeout: Duration,
     /// The server is asked so often while blocking queries wait on a connection.
     pub keepalive_interval: Duration,
     /// Connections that nobody used for so long are closed.
@@ -75,6 +78,7 @@ impl PoolSettings {
             connect_timeout: Duration::from_millis(750),
             probe_after: Duration::from_millis(300),
             probe_timeout: Duration::from_millis(500),
+            hang_timeout: Duration::from_secs(3),
             keepalive_interval: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),
             backoff: (Duration::from_millis(50), Duration::from_secs(1)),
@@ -88,6 +92,7 @@ impl PoolSettings {
             connect_timeout: Duration::from_secs(5),
             probe_after: Duration::from_secs(2),
             probe_timeout: Duration::from_secs(3),
+            hang_timeout: Duration::from_secs(6),
             keepalive_interval: Duration::from_secs(30),
             ..Self::lan(seed)
         }
@@ -111,6 +116,17 @@ impl Lane {
             Self::Snapshots => "snapshots",
         }
     }
+}
+
+/// Whether a request is worth asking for when its answer is late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probing {
+    /// It may wait for long, or is itself the question.
+    No,
+    /// It can go elsewhere.
+    Read,
+    /// It cannot.
+    Write,
 }
 
 /// The connections. Held in an `Arc` by all who ask servers.
@@ -149,7 +165,8 @@ impl Pool {
             options: Some(options.into()),
             patience_millis: millis(patience),
         };
-        let reply: wire::QueryReply = self.ask(address, path::QUERY, request, patience, !waits).await?;
+        let reply: wire::QueryReply =
+            self.ask(address, path::QUERY, request, patience, if waits { Probing::No } else { Probing::Read }).await?;
         settled(reply.version, reply.fault)?;
         let meta: QueryMeta = reply.meta.unwrap_or_default().try_into().map_err(CallError::unreadable)?;
         let content = Content::new(unpack_reply(&reply.reply_msgpack).map_err(CallError::unreadable)?);
@@ -172,7 +189,7 @@ impl Pool {
             options: Some(options.into()),
             patience_millis: millis(patience),
         };
-        let reply: wire::ApplyReply = self.ask(address, path::APPLY, request, patience, true).await?;
+        let reply: wire::ApplyReply = self.ask(address, path::APPLY, request, patience, Probing::Write).await?;
         settled(reply.version, reply.fault)?;
         unpack("outcome", &reply.outcome_msgpack).map_err(CallError::unreadable)
     }
@@ -191,7 +208,7 @@ impl Pool {
             options: Some(options.into()),
             patience_millis: millis(patience),
         };
-        let reply: wire::RenewSessionReply = self.ask(address, path::RENEW_SESSION, request, patience, true).await?;
+        let reply: wire::RenewSessionReply = self.ask(address, path::RENEW_SESSION, request, patience, Probing::Read).await?;
         settled(reply.version, reply.fault)?;
         let session = reply.session_msgpack.map(|bytes| unpack("session", &bytes)).transpose();
         session.map_err(CallError::unreadable)
@@ -211,7 +228,7 @@ impl Pool {
             options: Some(options.into()),
             patience_millis: millis(patience),
         };
-        let reply: wire::ReadTxnReply = self.ask(address, path::READ_TXN, request, patience, true).await?;
+        let reply: wire::ReadTxnReply = self.ask(address, path::READ_TXN, request, patience, Probing::Read).await?;
         settled(reply.version, reply.fault)?;
         let meta = reply.meta.unwrap_or_default().try_into().map_err(CallError::unreadable)?;
         Ok((meta, unpack("answer", &reply.reply_msgpack).map_err(CallError::unreadable)?))
@@ -231,7 +248,7 @@ impl Pool {
             options: Some(options.into()),
             patience_millis: millis(patience),
         };
-        let reply: wire::OperateReply = self.ask(address, path::OPERATE, request, patience, true).await?;
+        let reply: wire::OperateReply = self.ask(address, path::OPERATE, request, patience, Probing::Write).await?;
         settled(reply.version, reply.fault)?;
         unpack("outcome", &reply.outcome_msgpack).map_err(CallError::unreadable)
     }
@@ -239,7 +256,7 @@ impl Pool {
     /// Asks the server at `address` who it is and how it fares.
     pub async fn ping(&self, address: &str, patience: Duration) -> Result<ServerStatus, CallError> {
         let request = wire::PingRequest { version: VERSION };
-        let reply: wire::PingReply = self.ask(address, path::PING, request, patience, false).await?;
+        let reply: wire::PingReply = self.ask(address, path::PING, request, patience, Probing::No).await?;
         settled(reply.version, None)?;
         Ok(reply.into())
     }
@@ -255,7 +272,7 @@ impl Pool {
         path: &'static str,
         request: Q,
         patience: Duration,
-        probing: bool,
+        probing: Probing,
     ) -> Result<A, CallError>
     where
         Q: Message + Clone + 'static,
@@ -275,7 +292,7 @@ impl Pool {
         request: Q,
         patience: Duration,
         most: usize,
-        probing: bool,
+        probing: Probing,
     ) -> Result<A, CallError>
     where
         Q: Message + Clone + 'static,
@@ -300,7 +317,7 @@ impl Pool {
         if result.is_err() {
             // On the other lanes there are waiting queries, whose silence says nothing.
             let raft_hangs = lane == Lane::Raft && connection.unanswered() >= self.settings.connect_timeout;
-            let ping_failed = path == path::PING && patience >= self.settings.probe_timeout;
+            let ping_failed = path == path::PING && patience >= self.settings.connect_timeout;
             if raft_hangs || ping_failed {
                 connection.give_up("nothing was heard");
             }
@@ -311,20 +328,23 @@ impl Pool {
     /// One call on a connection; with `probing` the server is asked whether it is there when the answer is slow to come.
     async fn call<Q, A>(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         path: &'static str,
         request: Q,
         most: usize,
-        probing: bool,
+        probing: Probing,
     ) -> Result<A, CallError>
     where
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
         let answering = connection.unary(path, request, most);
-        if !probing {
-            return answering.await;
-        }
+        let (probe_timeout, hang_timeout) = match probing {
+            Probing::No => return answering.await,
+            Probing::Read => (self.settings.probe_timeout, self.settings.hang_timeout),
+            // There is nowhere else to go.
+            Probing::Write => (self.settings.hang_timeout, self.settings.hang_timeout),
+        };
         tokio::pin!(answering);
         loop {
             tokio::select! {
@@ -336,14 +356,17 @@ impl Pool {
             if connection.silence() < self.settings.probe_after {
                 continue;
             }
-            let probe = clock::timeout(self.settings.probe_timeout, connection.ping());
+            connection.watch(hang_timeout, &self.shutdown);
+            let asked = clock::now();
             tokio::select! {
                 biased;
                 answer = &mut answering => return answer,
-                probed = probe => match probed {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(_)) | Err(_) => connection.give_up("it does not answer"),
-                }
+                () = clock::sleep(probe_timeout) => {}
+                () = connection.heard_after(asked) => continue,
+            }
+            if probing == Probing::Read {
+                let reason = format!("it did not say within {probe_timeout:?} that it is there");
+                return Err(CallError::Lost { address: connection.address().to_owned(), reason });
             }
         }
     }

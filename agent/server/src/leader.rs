@@ -8,7 +8,7 @@ mod sessions;
 mod tombstones;
 
 pub(crate) use autopilot::Step;
-pub(crate) use membership::{ServersSeen, raft_id_of};
+pub(crate) use membership::{ServersSeen, follow_addresses, raft_id_of};
 pub(crate) use sessions::SessionTimers;
 
 use crate::server::Server;

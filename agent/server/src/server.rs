@@ -81,6 +81,7 @@ impl Server {
         if expected > 1 {
             shutdown.spawn(bootstrap::run(server.clone(), expected, members.clone()));
         }
+        shutdown.spawn(leader::follow_addresses(server.clone(), members.clone()));
         shutdown.spawn(leader::run(server.clone(), members));
         server
     }

@@ -3,9 +3,11 @@
 //! A line reads `2006-01-02T15:04:05.000000Z [INFO]  agent.server: sentence: key=value`; the words for levels are Consul's.
 
 mod file;
+mod follow;
 mod format;
 
 pub use file::FileSettings;
+pub use follow::{Follower, follow};
 
 use crate::WallClock;
 use file::LogFile;
@@ -13,15 +15,11 @@ use format::{Json, Line};
 use parking_lot::Mutex;
 use std::io::Write;
 use std::sync::Arc;
-use tokio::sync::broadcast;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Registry, reload};
-
-/// Lines a slow reader of [`LogHandle::follow`] may lag behind before it loses some.
-const FOLLOW_LINES_MAX: usize = 512;
+use tracing_subscriber::{Layer, Registry, reload};
 
 /// Crates whose steps are told at trace level only; below that, what they warn of.
 const ENGINES: &[&str] = &[
@@ -39,7 +37,7 @@ const ENGINES: &[&str] = &[
 ];
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Everything.
     Trace,
@@ -122,7 +120,6 @@ impl std::error::Error for LogError {}
 #[derive(Clone, Debug)]
 pub struct LogHandle {
     level: reload::Handle<Targets, Registry>,
-    lines: broadcast::Sender<Arc<str>>,
 }
 
 impl LogHandle {
@@ -130,11 +127,6 @@ impl LogHandle {
     pub fn set_level(&self, level: Level) {
         // It fails only when the subscriber is gone, at the end of the process.
         let _ = self.level.modify(|filter| *filter = level.filter());
-    }
-
-    /// Every line from now on, for `/v1/agent/monitor`. A reader that lags too far loses lines, and is told so.
-    pub fn follow(&self) -> broadcast::Receiver<Arc<str>> {
-        self.lines.subscribe()
     }
 }
 
@@ -147,25 +139,25 @@ pub fn init(settings: &LogSettings) -> Result<LogHandle, LogError> {
             LogFile::open(file.clone(), settings.clock).map_err(|error| LogError::File(file.path.display().to_string(), error))
         })
         .transpose()?;
-    let (lines, _) = broadcast::channel(FOLLOW_LINES_MAX);
-    let writer = Tee { file: file.map(|file| Arc::new(Mutex::new(file))), lines: lines.clone() };
+    let writer = Tee { file: file.map(|file| Arc::new(Mutex::new(file))) };
     let (filter, level) = reload::Layer::new(settings.level.filter());
-    let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
-    let done = if settings.json {
-        registry.with(layer.event_format(Json)).try_init()
+    // Each layer has a filter of its own: who follows the log may want more of it than is written.
+    let written: Box<dyn Layer<Registry> + Send + Sync> = if settings.json {
+        layer.event_format(Json).with_filter(filter).boxed()
     } else {
-        registry.with(layer.event_format(Line)).try_init()
+        layer.event_format(Line).with_filter(filter).boxed()
     };
-    done.map_err(|_| LogError::Twice)?;
-    Ok(LogHandle { level, lines })
+    let mut layers = vec![written];
+    layers.extend(follow::layers());
+    tracing_subscriber::registry().with(layers).try_init().map_err(|_| LogError::Twice)?;
+    Ok(LogHandle { level })
 }
 
-/// Where lines go: standard output, the file, and those who follow.
+/// Where lines go: standard output and the file.
 #[derive(Clone, Debug)]
 struct Tee {
     file: Option<Arc<Mutex<LogFile>>>,
-    lines: broadcast::Sender<Arc<str>>,
 }
 
 impl Write for Tee {
@@ -174,9 +166,6 @@ impl Write for Tee {
         let _ = std::io::stdout().lock().write_all(line);
         if let Some(file) = &self.file {
             let _ = file.lock().write(line);
-        }
-        if self.lines.receiver_count() > 0 {
-            let _ = self.lines.send(Arc::from(String::from_utf8_lossy(line)));
         }
         Ok(line.len())
     }

@@ -200,8 +200,8 @@ mod tests {
             node: Node { node: "n".into(), ..Node::default() }.into(),
             service: NodeService {
                 id: "w".into(),
-                proxy: json!({"a": 1, "MeshGateway": {}, "Expose": {}}),
-                connect: json!({}),
+                proxy: json!({"a": 1, "MeshGateway": {}, "Expose": {}}).into(),
+                connect: json!({}).into(),
                 ..NodeService::default()
             }
             .into(),

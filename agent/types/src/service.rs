@@ -1,12 +1,13 @@
 //! A service instance, as the catalog stores it and as it is answered.
 
+mod given;
 mod shape;
 
+pub use given::Given;
 pub(crate) use shape::null_is_default;
 
 use crate::ids::{Index, NodeName, ServiceId, ServiceName};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// How much traffic an instance should get while its checks pass, and while one warns. Default 1 and 1.
@@ -86,10 +87,10 @@ pub struct NodeService {
     pub enable_tag_override: bool,
     /// Proxy settings as given; `Null`: none, printed as Consul's empty ones.
     #[serde(serialize_with = "shape::proxy")]
-    pub proxy: Value,
+    pub proxy: Given,
     /// Connect settings as given; `Null`: none, printed as `{}`.
     #[serde(serialize_with = "shape::connect")]
-    pub connect: Value,
+    pub connect: Given,
     /// Index of the write that created the row.
     pub create_index: Index,
     /// Index of the last write that changed the row.
@@ -140,10 +141,10 @@ pub struct ServiceNode {
     pub service_enable_tag_override: bool,
     /// See [`NodeService::proxy`].
     #[serde(serialize_with = "shape::proxy")]
-    pub service_proxy: Value,
+    pub service_proxy: Given,
     /// See [`NodeService::connect`].
     #[serde(serialize_with = "shape::connect")]
-    pub service_connect: Value,
+    pub service_connect: Given,
     /// Index of the write that created the service row.
     pub create_index: Index,
     /// Index of the last write that changed the service row.

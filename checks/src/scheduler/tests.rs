@@ -138,6 +138,29 @@ async fn first_runs_are_spread_over_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn runs_come_due_together() {
+    let probe = Arc::new(FakeProbe::default());
+    let mut room = room(&probe);
+    // Nobody reads the updates.
+    room.updates.close();
+    // Not started at once, and not of one interval: the lines are common all the same.
+    for n in 0..100_u32 {
+        room.scheduler.start(format!("a{n}").into(), &every(S), InitialState::default()).unwrap();
+        room.scheduler.start(format!("b{n}").into(), &every(S * 2), InitialState::default()).unwrap();
+        clock::sleep(Duration::from_millis(13)).await;
+    }
+    // To between two lines, so that none falls on the edges of what is counted.
+    clock::sleep(S * 5 + Duration::from_millis(25)).await;
+    probe.starts.lock().clear();
+    clock::sleep(S * 2).await;
+    let mut starts = probe.starts.lock().clone();
+    assert_eq!(starts.len(), 300);
+    starts.sort();
+    starts.dedup();
+    assert!((30..=41).contains(&starts.len()), "{}", starts.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_equal_definition_goes_on_and_another_starts_anew() {
     let probe = Arc::new(FakeProbe::default());
     let mut room = room(&probe);

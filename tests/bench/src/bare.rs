@@ -10,11 +10,19 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::UdpSocket;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// Serves one body to every request, for as long as the process runs; its port.
 pub(crate) fn http(body: Bytes) -> Result<u16> {
+    Ok(counted(body)?.0)
+}
+
+/// The same, with the number of connections so far.
+pub(crate) fn counted(body: Bytes) -> Result<(u16, Arc<AtomicU64>)> {
+    let connections = Arc::new(AtomicU64::new(0));
+    let count = connections.clone();
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::spawn(move || -> Result<()> {
         pin_to(SUBJECT_CORE)?;
@@ -24,6 +32,7 @@ pub(crate) fn http(body: Bytes) -> Result<u16> {
             loop {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
+                count.fetch_add(1, Ordering::Relaxed);
                 let body = body.clone();
                 tokio::spawn(async move {
                     let answer = service_fn(move |_: Request<hyper::body::Incoming>| {
@@ -35,7 +44,7 @@ pub(crate) fn http(body: Bytes) -> Result<u16> {
             }
         })
     });
-    receiver.recv().context("the bare loop starts")
+    Ok((receiver.recv().context("the bare loop starts")?, connections))
 }
 
 /// Sends every question back as its own empty answer, for as long as the process runs; its port.

@@ -48,6 +48,16 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
 
 /// Processor time that a process used so far, in milliseconds, its waited-for children included.
 pub(crate) fn cpu_ms(pid: u32) -> Result<f64> {
+    let (own, children) = cpu_parts_ms(pid)?;
+    Ok(own + children)
+}
+
+/// The same without the children.
+pub(crate) fn own_cpu_ms(pid: u32) -> Result<f64> {
+    Ok(cpu_parts_ms(pid)?.0)
+}
+
+fn cpu_parts_ms(pid: u32) -> Result<(f64, f64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
     // Fields 14 to 17 of proc(5): utime, stime, cutime, cstime, in ticks of 10 ms; the name and id before them are cut.
@@ -60,7 +70,7 @@ pub(crate) fn cpu_ms(pid: u32) -> Result<f64> {
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         nanos += text.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     }
-    Ok(own.max(nanos / 1e6) + children)
+    Ok((own.max(nanos / 1e6), children))
 }
 
 /// Resident memory of a process in MiB.

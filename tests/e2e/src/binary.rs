@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Path of the program: `$LICTOR_BIN`, else `lictor` of the same build as the tests, which is built when missing.
+/// Path of the program: `$LICTOR_BIN`, else `lictor` of the same build as the tests. Cargo builds it with them, since they are tests of
+/// its package.
 pub fn path() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| match std::env::var_os("LICTOR_BIN") {
@@ -13,20 +14,12 @@ pub fn path() -> &'static Path {
     })
 }
 
-/// Tests run from `target/PROFILE/deps`; binaries lie one level up. Building again costs nothing when all is fresh, and
-/// keeps a test from judging an old binary.
+/// Tests run from `target/PROFILE/deps`; binaries lie one level up.
 fn built() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
-    let folder = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
-    let profile = if folder.ends_with("release") { "release" } else { "dev" };
-    let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "lictor", "--bin", "lictor", "--profile", profile])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", folder.parent().expect("the profile's folder lies in the target folder"))
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "building lictor failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    folder.join("lictor")
+    let path = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join("lictor");
+    assert!(path.exists(), "{} is not built: run the tests by `cargo test -p lictor --test e2e`", path.display());
+    path
 }
 
 /// The program's output and exit code for some arguments.

@@ -399,7 +399,7 @@ impl Pool {
         self.mix(now.as_nanos() as u64 ^ index as u64);
         match input {
             Input::Packet { from, bytes } => {
-                self.mix(bytes.iter().fold(0, |hash, byte| hash * 31 + u64::from(*byte)) & 0xffff_ffff);
+                self.mix(bytes.iter().fold(0, |hash: u64, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte))));
                 self.seats[index].engine.handle_packet(now, from, &bytes);
             }
             Input::Request { from, ticket, bytes } => {

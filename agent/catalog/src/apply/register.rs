@@ -4,6 +4,7 @@ use super::Writer;
 use crate::key::fold;
 use crate::schema::State;
 use crate::tables::connect_target;
+use lictor_types::service::Given;
 use lictor_types::{HealthCheck, HealthStatus, Node, NodeName, NodeService, Outcome, Register, Weights};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -238,10 +239,10 @@ pub(super) fn canonical_service(given: &NodeService) -> NodeService {
         service.weights = Weights::default();
     }
     if is_void(&service.proxy) {
-        service.proxy = Value::Null;
+        service.proxy = Given::default();
     }
     if is_void(&service.connect) {
-        service.connect = Value::Null;
+        service.connect = Given::default();
     }
     service
 }

@@ -1,9 +1,9 @@
 //! `lictor catalog …`
 
-use crate::command::{Command, Invocation, Work};
-use crate::commands::members::table;
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
-use crate::flags::{switch, value, values};
+use crate::flags::{NAMESPACE, pairs, switch, value};
+use crate::table;
 use lictor_types::Node;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,9 @@ pub const DATACENTERS: Command = Command {
     name: "catalog datacenters",
     about: "Lists all known datacenters",
     arguments: "",
-    help: "",
-    flags: Vec::new,
+    help: "Sorted by the distance of their servers.\n\nExample:\n  lictor catalog datacenters",
+    flags: &[],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(datacenters(invocation)) as Work<'_>,
 };
 
@@ -24,16 +25,15 @@ pub const NODES: Command = Command {
     name: "catalog nodes",
     about: "Lists the nodes of a datacenter",
     arguments: "",
-    help: "",
-    flags: || {
-        vec![
-            switch("detailed", "Show tagged addresses and metadata."),
-            value("filter", "expression", "Keep what the expression is true for."),
-            value("near", "node", "Sort by the round trip from this node."),
-            values("node-meta", "key=value", "Keep nodes with this metadata; repeatable."),
-            value("service", "name", "Only nodes that run this service."),
-        ]
-    },
+    help: "Examples:\n  lictor catalog nodes -detailed\n  lictor catalog nodes -service=web -node-meta=rack=7\n  lictor catalog nodes -near=_agent",
+    flags: &[
+        switch("detailed", "Show tagged addresses and metadata."),
+        value("filter", "expression", "Keep what the expression is true for."),
+        value("near", "node", "Sort by the round trip from this node."),
+        pairs("node-meta", "Keep nodes with this metadata; repeatable."),
+        value("service", "name", "Only nodes that run this service."),
+    ],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(nodes(invocation)) as Work<'_>,
 };
 
@@ -42,14 +42,14 @@ pub const SERVICES: Command = Command {
     name: "catalog services",
     about: "Lists the services of a datacenter",
     arguments: "",
-    help: "",
-    flags: || {
-        vec![
-            value("node", "name or id", "Only services of this node."),
-            values("node-meta", "key=value", "Only services of nodes with this metadata; repeatable."),
-            switch("tags", "Show the tags of each service."),
-        ]
-    },
+    help: "Examples:\n  lictor catalog services -tags\n  lictor catalog services -node=n1",
+    flags: &[
+        value("node", "name or id", "Only services of this node."),
+        pairs("node-meta", "Only services of nodes with this metadata; repeatable."),
+        switch("tags", "Show the tags of each service."),
+        NAMESPACE,
+    ],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(services(invocation)) as Work<'_>,
 };
 
@@ -62,7 +62,7 @@ async fn datacenters(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 
 /// The API writes metadata as `key:value`, the command line as `key=value`.
 fn node_meta(invocation: &Invocation<'_>) -> Vec<String> {
-    invocation.given.texts("node-meta").into_iter().map(|pair| pair.replacen('=', ":", 1)).collect()
+    invocation.given.pairs("node-meta").into_iter().map(|(key, value)| format!("{key}:{value}")).collect()
 }
 
 async fn nodes(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
@@ -85,7 +85,7 @@ async fn nodes(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
         invocation.terminal.complain("No nodes match the given query - try expanding your search.");
         return Ok(ExitCode::SUCCESS);
     }
-    table(&node_rows(&nodes, given.is_on("detailed")), invocation.terminal);
+    table::print(&node_rows(&nodes, given.is_on("detailed")), invocation.terminal);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -139,7 +139,7 @@ async fn services(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
                 vec![name, tags.join(",")]
             })
             .collect();
-        table(&rows, invocation.terminal);
+        table::print(&rows, invocation.terminal);
     } else {
         for name in services.keys() {
             invocation.terminal.say(name);

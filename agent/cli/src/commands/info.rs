@@ -1,6 +1,6 @@
 //! `lictor info`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -10,8 +10,9 @@ pub const INFO: Command = Command {
     name: "info",
     about: "Prints figures of the agent for operators",
     arguments: "",
-    help: "",
-    flags: Vec::new,
+    help: "Example:\n  lictor info",
+    flags: &[],
+    reach: Reach::Agent,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

@@ -18,14 +18,14 @@ use crate::terminal::Terminal;
 /// The one argument that must be a key. A leading slash is taken off, as keys have none.
 fn only_key<'a>(arguments: &[&'a str]) -> Result<&'a str, Failure> {
     match arguments {
-        [] => Err(Failure::Usage("Error! Missing KEY argument".to_owned())),
+        [] | [""] => Err(Failure::Usage("Error! Missing KEY argument".to_owned())),
         [key] => Ok(key.strip_prefix('/').unwrap_or(key)),
         more => Err(Failure::Usage(format!("Error! Too many arguments (expected 1, got {})", more.len()))),
     }
 }
 
 /// A value as given on the command line: itself, `-` for standard input, `@FILE` for a file.
-fn read_value(argument: &str, terminal: &mut Terminal) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read_value(argument: &str, terminal: &mut Terminal) -> Result<Vec<u8>, Failure> {
     if argument == "-" {
         return terminal.read_input().map_err(|error| Failure::Failed(format!("Failed to read stdin: {error}")));
     }

@@ -1,6 +1,6 @@
 //! `lictor leave`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use std::process::ExitCode;
 
@@ -9,14 +9,16 @@ pub const LEAVE: Command = Command {
     name: "leave",
     about: "Lets the agent leave the cluster and end",
     arguments: "",
-    help: "",
-    flags: Vec::new,
+    help: "A server hands its leadership over first.\n\nExample:\n  lictor leave",
+    flags: &[],
+    reach: Reach::Agent,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 
 async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
-    if !invocation.given.rest().is_empty() {
-        return Err(Failure::Usage("Should have no non-flag arguments.".to_owned()));
+    let rest = invocation.given.rest();
+    if !rest.is_empty() {
+        return Err(Failure::Misused(format!("Error found unexpected args: [{}]", rest.join(" "))));
     }
     invocation.client.leave().await.map_err(Failure::while_doing("Error leaving"))?;
     invocation.terminal.say("Graceful leave complete");

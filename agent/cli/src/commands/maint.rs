@@ -1,6 +1,6 @@
 //! `lictor maint`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use crate::flags::{switch, value};
 use lictor_types::check::{NODE_MAINTENANCE, SERVICE_MAINTENANCE_PREFIX};
@@ -12,15 +12,14 @@ pub const MAINT: Command = Command {
     name: "maint",
     about: "Puts the node or a service in or out of maintenance",
     arguments: "",
-    help: "Without -enable and -disable it shows what is in maintenance now.",
-    flags: || {
-        vec![
-            switch("enable", "Begin maintenance."),
-            switch("disable", "End maintenance."),
-            value("reason", "text", "Why; shown in the check."),
-            value("service", "id", "The service; the whole node by default."),
-        ]
-    },
+    help: "Without -enable and -disable it shows what is in maintenance now.\n\nExamples:\n  lictor maint -enable -reason=\"new disk\"\n  lictor maint -disable -service=web",
+    flags: &[
+        switch("enable", "Begin maintenance."),
+        switch("disable", "End maintenance."),
+        value("reason", "text", "Why; shown in the check."),
+        value("service", "id", "The service; the whole node by default."),
+    ],
+    reach: Reach::Agent,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

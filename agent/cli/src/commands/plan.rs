@@ -1,6 +1,6 @@
 //! `lictor plan`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::commands::reload;
 use crate::error::Failure;
 use crate::flags::{switch, value};
@@ -11,8 +11,9 @@ pub const PLAN: Command = Command {
     name: "plan",
     about: "Shows what a directory would change in the running agent",
     arguments: "PATH...",
-    help: "Nothing is changed. The paths are read by the agent, as its user.",
-    flags: || vec![value("format", "text|json", "How to print."), switch("quiet", "Print nothing, only tell by the exit code.")],
+    help: "Nothing is changed. The paths are read by the agent, as its user.\n\nExamples:\n  lictor plan /etc/lictor.d",
+    flags: &[value("format", "text|json", "How to print."), switch("quiet", "Print nothing, only tell by the exit code.")],
+    reach: Reach::Agent,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

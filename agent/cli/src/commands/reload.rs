@@ -1,6 +1,6 @@
 //! `lictor reload`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use crate::flags::switch;
 use crate::terminal::Terminal;
@@ -12,8 +12,9 @@ pub const RELOAD: Command = Command {
     name: "reload",
     about: "Lets the agent read its configuration anew",
     arguments: "",
-    help: "Prints what was applied, what was rejected and why. The exit code is 1 if something was rejected.",
-    flags: || vec![switch("report", "Print also what was applied and what needs a restart.")],
+    help: "Prints what was applied, what was rejected and why. The exit code is 1 if something was rejected.\n\nExamples:\n  lictor reload -report",
+    flags: &[switch("report", "Print also what was applied and what needs a restart.")],
+    reach: Reach::Agent,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

@@ -1,8 +1,8 @@
 //! `lictor services …`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
-use crate::flags::{switch, value, values};
+use crate::flags::{NAMESPACE, integer, pairs, switch, value, values};
 use lictor_config::syntax::{self, Format};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -13,19 +13,19 @@ pub const REGISTER: Command = Command {
     about: "Registers services with the agent",
     arguments: "[FILE...]",
     help: "Services come from files (HCL, JSON or TOML) or from flags.\n\nExamples:\n  lictor services register web.hcl\n  lictor services register -name=web -port=80",
-    flags: || {
-        vec![
-            value("address", "address", "Address of the service."),
-            value("id", "id", "Id; the name by default."),
-            value("kind", "kind", "Kind of service."),
-            values("meta", "key=value", "Metadata; repeatable."),
-            value("name", "name", "Name."),
-            value("port", "port", "Port.").value_parser(clap::value_parser!(u64)),
-            values("tag", "tag", "Tag; repeatable."),
-            values("tagged-address", "name=address[:port]", "Further address; repeatable."),
-            switch("replace-existing-checks", "Drop checks of the service that are not given."),
-        ]
-    },
+    flags: &[
+        value("address", "address", "Address of the service."),
+        value("id", "id", "Id; the name by default."),
+        value("kind", "kind", "Kind of service."),
+        pairs("meta", "Metadata; repeatable."),
+        value("name", "name", "Name."),
+        integer("port", "Port."),
+        values("tag", "tag", "Tag; repeatable."),
+        pairs("tagged-address", "As name=address[:port]: a further address; repeatable."),
+        switch("replace-existing-checks", "Drop checks of the service that are not given."),
+        NAMESPACE,
+    ],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(register(invocation)) as Work<'_>,
 };
 
@@ -35,7 +35,8 @@ pub const DEREGISTER: Command = Command {
     about: "Removes services from the agent",
     arguments: "[FILE...]",
     help: "Example:\n  lictor services deregister -id=web",
-    flags: || vec![value("id", "id", "Id of the service.")],
+    flags: &[value("id", "id", "Id of the service."), NAMESPACE],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(deregister(invocation)) as Work<'_>,
 };
 
@@ -45,8 +46,8 @@ async fn register(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let named = !given.text("name").is_empty();
     let services = match (files.is_empty(), named) {
         (true, false) => return Err(Failure::Usage("Service registration requires at least one argument or flags.".to_owned())),
-        (false, true) => return Err(Failure::Usage("Service registration takes files or flags, not both.".to_owned())),
-        (true, true) => vec![from_flags(&given)?],
+        (false, true) => return Err(Failure::Usage("Service registration requires arguments or -id, not both.".to_owned())),
+        (true, true) => vec![from_flags(&given)],
         (false, false) => from_files(&files)?,
     };
     for service in services {
@@ -65,7 +66,7 @@ async fn deregister(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let (files, id) = (given.rest(), given.text("id"));
     let ids = match (files.is_empty(), id.is_empty()) {
         (true, true) => return Err(Failure::Usage("Service deregistration requires at least one argument or -id.".to_owned())),
-        (false, false) => return Err(Failure::Usage("Service deregistration takes files or -id, not both.".to_owned())),
+        (false, false) => return Err(Failure::Usage("Service deregistration requires arguments or -id, not both.".to_owned())),
         (true, false) => vec![id.to_owned()],
         (false, true) => from_files(&files)?.iter().map(id_of).collect(),
     };
@@ -79,32 +80,29 @@ async fn deregister(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn from_flags(given: &crate::flags::Given) -> Result<Value, Failure> {
+fn from_flags(given: &crate::flags::Given) -> Value {
     let mut meta = Map::new();
-    for pair in given.texts("meta") {
-        let (name, value) = pair.split_once('=').ok_or_else(|| Failure::Usage(format!("-meta {pair}: must be key=value")))?;
+    for (name, value) in given.pairs("meta") {
         meta.insert(name.to_owned(), json!(value));
     }
     let mut tagged = Map::new();
-    for pair in given.texts("tagged-address") {
-        let (name, address) =
-            pair.split_once('=').ok_or_else(|| Failure::Usage(format!("-tagged-address {pair}: must be name=address[:port]")))?;
+    for (name, address) in given.pairs("tagged-address") {
         let (host, port) = match address.rsplit_once(':').map(|(host, port)| (host, port.parse::<u16>())) {
             Some((host, Ok(port))) => (host, port),
             _ => (address, 0),
         };
         tagged.insert(name.to_owned(), json!({"Address": host, "Port": port}));
     }
-    Ok(json!({
+    json!({
         "ID": given.text("id"),
         "name": given.text("name"),
         "Kind": given.text("kind"),
         "Address": given.text("address"),
-        "Port": given.number("port").unwrap_or(0),
+        "Port": given.integer("port").unwrap_or(0),
         "Tags": given.texts("tag"),
         "Meta": meta,
         "TaggedAddresses": tagged,
-    }))
+    })
 }
 
 fn from_files(files: &[&str]) -> Result<Vec<Value>, Failure> {

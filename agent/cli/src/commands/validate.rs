@@ -1,6 +1,6 @@
 //! `lictor validate`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
 use crate::flags::{switch, value};
 use lictor_config::syntax::Format;
@@ -14,16 +14,15 @@ pub const VALIDATE: Command = Command {
     name: "validate",
     about: "Finds all problems of configuration files and directories",
     arguments: "FILE_OR_DIRECTORY...",
-    help: "Directories that hold only service and check definitions are fine. All problems of all files are shown in one run.",
-    flags: || {
-        vec![
-            value("config-format", "hcl|json|toml", "Format of all files, whatever their names."),
-            value("format", "text|json", "How to print."),
-            switch("enable-local-script-checks", "Script checks are on, though the files do not say so."),
-            switch("lenient", "Accept all that Consul accepts, also what then does not do what it says."),
-            switch("quiet", "Print nothing when all is well."),
-        ]
-    },
+    help: "Directories that hold only service and check definitions are fine. All problems of all files are shown in one run.\n\nExamples:\n  lictor validate /etc/lictor.d\n  lictor validate -format=json web.hcl",
+    flags: &[
+        value("config-format", "hcl|json|toml", "Format of all files, whatever their names."),
+        value("format", "text|json", "How to print."),
+        switch("enable-local-script-checks", "Script checks are on, though the files do not say so."),
+        switch("lenient", "Accept all that Consul accepts, also what then does not do what it says."),
+        switch("quiet", "Print nothing when all is well."),
+    ],
+    reach: Reach::Nowhere,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

@@ -124,8 +124,8 @@ fn service_node(node: &str, service: &NodeService) -> ServiceNode {
         service_port: service.port,
         service_ports: Vec::new(),
         service_enable_tag_override: false,
-        service_proxy: serde_json::Value::Null,
-        service_connect: serde_json::Value::Null,
+        service_proxy: Default::default(),
+        service_connect: Default::default(),
         create_index: lictor_types::Index(1),
         modify_index: lictor_types::Index(1),
     }
@@ -224,7 +224,7 @@ pub(crate) fn state(scenario: &str) -> (Rows, DnsSettings) {
             let weights = Weights { passing: 7, warning: 2 };
             rows.service("n1", NodeService { weights, ..instance("dcb", "dcb", 9090) });
             rows.check("n1", "dcb", "dcb", HealthStatus::Passing);
-            let proxy = serde_json::json!({"DestinationServiceName": "dcb"});
+            let proxy = serde_json::json!({"DestinationServiceName": "dcb"}).into();
             let kind = "connect-proxy".to_owned();
             rows.service("n1", NodeService { kind, proxy, ..instance("dcb-proxy", "dcb-proxy", 21000) });
         }

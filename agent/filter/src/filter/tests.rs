@@ -31,7 +31,7 @@ fn instance() -> CheckServiceNode {
             meta: map(&[("k", "v1"), ("a-b", "c")]),
             weights: Weights { passing: 3, warning: 1 },
             tagged_addresses: BTreeMap::from([("lan".to_owned(), AddressPort { address: "1.2.3.4".into(), port: 5 })]),
-            proxy: json!({"MeshGateway": {"Mode": "local"}, "Upstreams": [{"DestinationName": "db", "LocalBindPort": 7}]}),
+            proxy: json!({"MeshGateway": {"Mode": "local"}, "Upstreams": [{"DestinationName": "db", "LocalBindPort": 7}]}).into(),
             ..NodeService::default()
         }),
         checks: vec![Arc::new(check("c1", HealthStatus::Passing)), Arc::new(check("c2", HealthStatus::Critical))],

@@ -103,7 +103,7 @@ impl Engine {
                 let alive =
                     |item: &&Item| matches!(item, Item::Member(Record { claim: Claim::Alive | Claim::Suspect { .. }, .. }));
                 let told = state.items.iter().filter(alive).count();
-                if !self.joined {
+                if joins && !self.joined {
                     // What was fired before this member came is not for it.
                     self.joined = true;
                     self.events.start_after(state.clock);
@@ -174,7 +174,6 @@ impl Engine {
 
     fn merge(&mut self, now: Duration, state: State, spread: bool) {
         self.events.witness(state.clock);
-        self.joined = true;
         self.apply_items(now, state.items, spread);
     }
 
@@ -191,7 +190,13 @@ impl Engine {
         if let Some(to) = chosen.first().and_then(|node| self.roster.get(*node)).map(|entry| entry.card.address) {
             self.exchange(now, to, ExchangeKind::PushPull);
         }
-        self.timers.set(now + push_pull_interval(self.settings.push_pull_interval, self.roster.active()), Timer::PushPull);
+        // While many join, gossip falls behind: state exchanges catch up, and become rare again when the pool is at rest.
+        let members = self.roster.active();
+        let grows = members > PUSH_PULL_SCALED_FROM && self.grown * 10 > members;
+        self.grown = 0;
+        let base = self.settings.push_pull_interval;
+        let wait = if grows { base / 4 } else { push_pull_interval(base, members) };
+        self.timers.set(now + wait, Timer::PushPull);
     }
 
     /// Tries one failed member again. All members do so, hence each only with a chance, such that a few tries in all fall on an interval.

@@ -120,6 +120,7 @@ impl Engine {
         (entry.gone_at, entry.gone_before_s) = (now, record.age_s);
         self.roster.insert(entry);
         if active {
+            self.grown += 1;
             self.foca_set(now, record.ident, record.incarnation, State::Alive);
             self.tell_member(node, Event::Joined);
         } else {
@@ -316,8 +317,8 @@ impl Engine {
         }
         let record = Record { ident: entry.ident, incarnation: entry.incarnation, claim: Claim::Failed, card: None, age_s: 0 };
         // Who has reason to doubt itself leaves it to others to be first: once, for as long as the doubt is large.
-        let doubt = self.settings.probe_interval.saturating_mul(self.awareness.score());
-        if self.settings.lifeguard && !doubt.is_zero() {
+        let doubt = f64::from(self.awareness.score()) / f64::from(self.settings.awareness_max_multiplier.max(1));
+        if self.settings.lifeguard && doubt > 0.0 && self.is_slow(now) {
             let later = self.roster.change(node, |entry| match &mut entry.standing {
                 Standing::Suspect(suspicion) => suspicion.doubt(doubt).then(|| suspicion.deadline()),
                 _ => None,

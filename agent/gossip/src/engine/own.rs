@@ -7,7 +7,7 @@ use crate::engine::roster::Standing;
 use crate::engine::timers::Timer;
 use crate::engine::wire::TAGS_SIZE_MAX;
 use crate::engine::wire::packet::{Body, Head};
-use crate::engine::wire::record::{Card, Claim, Record, tags_size};
+use crate::engine::wire::record::{Card, Claim, Record, Tags, tags_size};
 use crate::engine::{Engine, REMEMBERED_MAX};
 use foca::{Message, State};
 use lictor_types::ids::NodeName;
@@ -66,6 +66,7 @@ impl Engine {
         if tags_size(&tags) > TAGS_SIZE_MAX {
             return false;
         }
+        let tags = Tags::new(&tags);
         let own = self.own.node;
         let changed = self.roster.change(own, |entry| {
             let changed = entry.card.tags != tags;
@@ -204,8 +205,9 @@ impl Engine {
     }
 
     /// This member stood still for `late`: doubts itself, and gives suspects the time back.
-    pub(crate) fn forgive(&mut self, late: Duration) {
+    pub(crate) fn forgive(&mut self, now: Duration, late: Duration) {
         self.stats.stalls += 1;
+        self.slow_at = Some(now);
         self.awareness.change(1);
         let by = late + self.settings.probe_interval;
         let suspects: Vec<_> = self

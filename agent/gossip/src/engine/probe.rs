@@ -21,6 +21,11 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroUsize};
 use std::time::Duration;
 
+/// How long a sign of slowness counts.
+const SLOW_FOR: Duration = Duration::from_secs(60);
+/// How many failed probes are remembered, to know an ack that comes late.
+const OVERDUE_MAX: usize = 16;
+
 /// The probe that runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
@@ -148,12 +153,15 @@ impl Engine {
                     probe.asked += 1;
                 }
             }
-            Body::Swim(Message::IndirectPing { origin, probe_number }) if self.settings.lifeguard => {
-                if self.relays.len() < REMEMBERED_MAX && self.relays.insert((origin.node, *probe_number)) {
-                    // Before the asker judges, with time for the way back.
-                    let wait = self.settings.probe_timeout.mul_f64(0.8);
-                    self.timers.set(now + wait, Timer::Nack { origin: *origin, target: to, number: *probe_number });
-                }
+            // One passed on already has its timer.
+            Body::Swim(Message::IndirectPing { origin, probe_number })
+                if self.settings.lifeguard
+                    && self.relays.len() < REMEMBERED_MAX
+                    && self.relays.insert((origin.node, *probe_number)) =>
+            {
+                // Before the asker judges, with time for the way back.
+                let wait = self.settings.probe_timeout.mul_f64(0.8);
+                self.timers.set(now + wait, Timer::Nack { origin: *origin, target: to, number: *probe_number });
             }
             Body::Swim(Message::ForwardedAck { probe_number, .. }) => {
                 self.relays.remove(&(to.node, *probe_number));
@@ -207,11 +215,21 @@ impl Engine {
         }
     }
 
+    /// Whether this member lately stood still, or read an ack only after the probe was judged: then news wait unread here, and its
+    /// verdicts with them. Failed probes alone say no such thing, as in the smaller part of a parted pool.
+    pub(crate) fn is_slow(&self, now: Duration) -> bool {
+        self.slow_at.is_some_and(|at| now.saturating_sub(at) < SLOW_FOR)
+    }
+
     /// What the probe that ends says of this member itself.
     fn judge(&mut self) {
         let Some(probe) = self.probe.take() else { return };
         if !probe.acked {
             self.stats.probes_failed += 1;
+            self.overdue.push_back((probe.target, probe.number));
+            if self.overdue.len() > OVERDUE_MAX {
+                self.overdue.pop_front();
+            }
         }
         if !self.settings.lifeguard {
             return;
@@ -298,6 +316,9 @@ impl Engine {
     }
 
     fn acked(&mut self, now: Duration, src: Ident, number: u8, coordinate: Option<Coordinate>) {
+        if self.overdue.contains(&(src, number)) {
+            self.slow_at = Some(now);
+        }
         let Some(probe) = self.probe.as_mut().filter(|probe| probe.target == src && probe.number == number) else { return };
         if probe.acked {
             return;

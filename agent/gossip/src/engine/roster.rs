@@ -104,7 +104,7 @@ impl Entry {
             name: self.card.name.clone(),
             addr: self.card.address.ip().to_string(),
             port: self.card.address.port(),
-            tags: self.card.tags.clone(),
+            tags: self.card.tags.to_map(),
             status: match self.standing {
                 Standing::Alive | Standing::Suspect(_) => MemberStatus::Alive,
                 Standing::Failed => MemberStatus::Failed,

@@ -41,7 +41,7 @@ pub struct EngineSettings {
     pub suspicion_max_timeout_mult: u32,
     /// How often the whole state is exchanged with one other member; longer in pools of more than 32.
     pub push_pull_interval: Duration,
-    /// One above the highest local health score.
+    /// The highest local health score.
     pub awareness_max_multiplier: u32,
     /// Largest datagram in bytes, with 64 for encryption.
     pub packet_size_max: usize,

@@ -75,10 +75,10 @@ impl Suspicion {
         self.grace = self.grace.saturating_add(by);
     }
 
-    /// Adds time because this member doubts itself. False: that was done before.
-    pub(crate) fn doubt(&mut self, by: Duration) -> bool {
+    /// Adds time because this member doubts itself, by so large a part of what confirmations can take off. False: that was done before.
+    pub(crate) fn doubt(&mut self, part: f64) -> bool {
         if !self.doubted {
-            self.extend(by);
+            self.extend(self.bounds.max.saturating_sub(self.bounds.min).mul_f64(part.clamp(0.0, 1.0)));
         }
         !std::mem::replace(&mut self.doubted, true)
     }
@@ -125,8 +125,8 @@ mod tests {
         assert!(!suspicion.confirm(4), "no more than is waited for");
         suspicion.extend(Duration::from_secs(5));
         assert_eq!(suspicion.deadline(), Duration::from_secs(23));
-        assert!(suspicion.doubt(Duration::from_secs(2)) && !suspicion.doubt(Duration::from_secs(2)), "doubted once");
-        assert_eq!(suspicion.deadline(), Duration::from_secs(25));
+        assert!(suspicion.doubt(0.5) && !suspicion.doubt(0.5), "doubted once");
+        assert_eq!(suspicion.deadline(), Duration::from_secs(43));
     }
 
     #[test]

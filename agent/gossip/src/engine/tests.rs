@@ -540,7 +540,7 @@ fn some_record() -> impl Strategy<Value = Item> {
     let tags = proptest::collection::btree_map("[a-z]{1,8}", ".{0,20}", 0..4);
     let card = proptest::option::of(("[a-z0-9-]{1,20}", any::<std::net::IpAddr>(), any::<u16>(), any::<u32>(), tags).prop_map(
         |(name, ip, port, version, tags)| {
-            Arc::new(Card { name: NodeName::from(name), address: SocketAddr::new(ip, port), version, tags })
+            Arc::new(Card { name: NodeName::from(name), address: SocketAddr::new(ip, port), version, tags: Tags::new(&tags) })
         },
     ));
     let ident = (any::<u128>(), any::<u32>()).prop_map(|(node, generation)| Ident { node, generation });

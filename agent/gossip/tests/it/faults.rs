@@ -1,12 +1,14 @@
-//! A network that loses datagrams in one direction.
+//! A network that loses datagrams in one direction, and strangers that talk nonsense.
 
-use crate::{Node, PATIENCE, next, settings};
+use crate::{Node, PATIENCE, next, pool, settings};
 use bytes::Bytes;
 use lictor_gossip::GossipSettings;
 use lictor_gossip::driver::Interference;
 use lictor_gossip::engine::{EngineSettings, Event};
 use lictor_net::clock;
 use lictor_types::MemberStatus;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,4 +62,35 @@ async fn streams_keep_alive_whom_datagrams_do_not_reach() {
 async fn without_streams_it_fails() {
     let (_a, b) = mute(|timings| timings.tcp_fallback = false).await;
     b.wait_for_status("a", MemberStatus::Failed).await;
+}
+
+#[tokio::test]
+async fn nonsense_disturbs_nobody() {
+    let key = "MDEyMzQ1Njc4OWFiY2RlZg==";
+    for key in ["", key] {
+        let nodes = pool(&["a", "b"], |settings| settings.encryption.key = key.to_owned()).await;
+        let mut events = nodes[0].handle.events();
+        let to = nodes[0].handle.local_address();
+        let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut chance = StdRng::seed_from_u64(7);
+        for number in 0..500_usize {
+            let mut bytes = vec![0; number % 90];
+            chance.fill_bytes(&mut bytes);
+            // The first bytes of a datagram that is one, then nonsense.
+            let beginning: &[u8] = [&[][..], b"\x01", b"\x02", b"\x01\x01"][number % 4];
+            stranger.send_to(&[beginning, &bytes].concat(), to).unwrap();
+        }
+        stranger.send_to(&[0xff; 60_000], to).unwrap();
+        for node in &nodes {
+            node.wait_for_alive(&["a", "b"]).await;
+        }
+        nodes[1].handle.fire("after", Bytes::new()).await.unwrap().unwrap();
+        // It waits in line behind the nonsense.
+        let event = next(&mut events).await;
+        assert!(matches!(&event, Event::User { name, .. } if name == "after"), "{event:?}");
+        let stats = nodes[0].handle.stats().await.unwrap();
+        assert_eq!(stats.members, 2);
+        // In the clear the engine has to judge some of it; encrypted, nothing comes so far.
+        assert_eq!(stats.engine.packets_refused > 0, key.is_empty(), "{stats:?}");
+    }
 }

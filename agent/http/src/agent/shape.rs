@@ -172,8 +172,8 @@ mod tests {
         let local = local(NodeService {
             id: "mini".into(),
             service: "mini".into(),
-            proxy: json!({"MeshGateway": {}, "Expose": {}}),
-            connect: json!({}),
+            proxy: json!({"MeshGateway": {}, "Expose": {}}).into(),
+            connect: json!({}).into(),
             ..NodeService::default()
         });
         let plain = r#"{"ID":"mini","Service":"mini","Tags":[],"Meta":{},"Port":0,"Address":"","Weights":{"Passing":1,"Warning":1},"EnableTagOverride":false"#;
@@ -193,7 +193,8 @@ mod tests {
             service: "p".into(),
             proxy: json!({"DestinationServiceName": "back", "Config": null, "LocalServicePort": 0,
                 "Upstreams": [{"DestinationType": "service", "DestinationName": "db", "Datacenter": "", "LocalBindPort": 9191, "Config": null, "MeshGateway": {}}],
-                "MeshGateway": {}, "Expose": {}}),
+                "MeshGateway": {}, "Expose": {}})
+            .into(),
             ..NodeService::default()
         });
         let shown = serde_json::to_value(AgentService::of(&local, false)).unwrap();

@@ -201,3 +201,18 @@ async fn shared_answers_are_packed_once_and_right() {
     assert!(!head.contains("gzip"), "{head}");
     assert_eq!(body.as_bytes(), &content.json.get().unwrap()[..]);
 }
+
+#[tokio::test]
+async fn the_log_stream_begins_at_once_and_ends_with_the_agent() {
+    let server = Server::start(HttpSettings::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET /v1/agent/monitor?loglevel=debug HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut head = [0; 256];
+    let size = soon(stream.read(&mut head)).await.unwrap();
+    let head = String::from_utf8_lossy(&head[..size]).into_owned();
+    assert!(head.starts_with("HTTP/1.1 200 OK") && head.contains("Transfer-Encoding: chunked"), "{head}");
+    server.shutdown.request();
+    let rest = soon(read_all(&mut stream)).await;
+    assert!(rest.ends_with("0\r\n\r\n"), "the body is complete: {rest}");
+    soon(server.serving).await.unwrap();
+}

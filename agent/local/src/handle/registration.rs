@@ -11,6 +11,7 @@ use lictor_types::definition::{CheckKind, cycle, validate};
 use lictor_types::{CheckDefinition, CheckId, Origin, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SCRIPTS_OFF_REMOTE: &str =
@@ -165,7 +166,7 @@ impl Inner {
         before
     }
 
-    fn put_service(&self, definition: &ServiceDefinition, checks: &[CheckDefinition], replace: Replace, is_sidecar: bool) {
+    fn put_service(&self, definition: &Arc<ServiceDefinition>, checks: &[CheckDefinition], replace: Replace, is_sidecar: bool) {
         let stale = self.stale(&definition.effective_id(), checks, replace);
         self.state.lock().add_service(definition, is_sidecar);
         for check in &stale {
@@ -202,13 +203,13 @@ impl LocalHandle {
     /// name go: of a service from a file those that its definition brought along, of one from the API all, also those
     /// registered apart. A service that comes over the API is on the disk before this returns; when that fails although it
     /// could be written, it is in effect, and may be gone after a restart. Blocks on the disk, as all that registers here.
-    pub fn register_service(&self, definition: &ServiceDefinition, replace_existing_checks: bool) -> Result<(), LocalError> {
+    pub fn register_service(&self, definition: &Arc<ServiceDefinition>, replace_existing_checks: bool) -> Result<(), LocalError> {
         self.put_service(definition, replace_existing_checks, Keep::OnDisk)
     }
 
     pub(super) fn put_service(
         &self,
-        definition: &ServiceDefinition,
+        definition: &Arc<ServiceDefinition>,
         replace_existing_checks: bool,
         keep: Keep,
     ) -> Result<(), LocalError> {
@@ -253,8 +254,8 @@ impl LocalHandle {
             }
         }
         inner.put_service(definition, &checks, replace, false);
-        if let Some(sidecar) = &sidecar {
-            inner.put_service(sidecar, &sidecar_checks, Replace::Bundled, true);
+        if let Some(sidecar) = sidecar {
+            inner.put_service(&Arc::new(sidecar), &sidecar_checks, Replace::Bundled, true);
         }
         inner.announce();
         drop(in_order);

@@ -7,6 +7,7 @@ use crate::error::LocalError;
 use crate::events::NotRestored;
 use lictor_telemetry::Emit;
 use lictor_types::Origin;
+use std::sync::Arc;
 
 /// What came back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl LocalHandle {
                 persist.remove_service(&id);
                 continue;
             }
-            match self.put_service(&definition, false, Keep::AsItIs) {
+            match self.put_service(&Arc::new(definition), false, Keep::AsItIs) {
                 Ok(()) => services += 1,
                 Err(error) => skip(&id, &error.to_string()),
             }

@@ -81,16 +81,16 @@ fn ids(agent: &Agent) -> Vec<String> {
 async fn checks_start_and_stop_with_their_service() {
     let agent = agent();
     let definition = service("web", vec![ttl("a", ""), ttl("b", "")]);
-    agent.local.register_service(&definition, false).unwrap();
+    agent.local.register_service(&Arc::new(definition.clone()), false).unwrap();
     assert_eq!(agent.runner.take(), ["start a critical", "start b critical"]);
-    agent.local.register_service(&definition, false).unwrap();
+    agent.local.register_service(&Arc::new(definition.clone()), false).unwrap();
     assert_eq!(agent.runner.take(), [""; 0], "the same again disturbs nothing");
     agent.local.register_check(&ttl("own", "web")).unwrap();
     agent.local.service_maintenance(&"web".into(), true, "fix", &Token::default()).unwrap();
     assert_eq!(agent.runner.take(), ["start own critical"], "maintenance is no probe");
-    agent.local.register_service(&service("web", vec![ttl("a", "")]), false).unwrap();
+    agent.local.register_service(&Arc::new(service("web", vec![ttl("a", "")])), false).unwrap();
     assert_eq!(ids(&agent), ["_service_maintenance:web", "a", "b", "own"]);
-    agent.local.register_service(&service("web", vec![ttl("a", "")]), true).unwrap();
+    agent.local.register_service(&Arc::new(service("web", vec![ttl("a", "")])), true).unwrap();
     assert_eq!(ids(&agent), ["a"]);
     agent.runner.take();
     agent.local.deregister_service(&"web".into()).unwrap();
@@ -101,10 +101,10 @@ async fn checks_start_and_stop_with_their_service() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_of_a_file_leaves_checks_registered_apart() {
     let agent = agent();
-    agent.local.register_service(&from_file(service("web", vec![ttl("a", ""), ttl("b", "")])), true).unwrap();
+    agent.local.register_service(&Arc::new(from_file(service("web", vec![ttl("a", ""), ttl("b", "")]))), true).unwrap();
     agent.local.register_check(&ttl("own", "web")).unwrap();
     agent.local.service_maintenance(&"web".into(), true, "", &Token::default()).unwrap();
-    agent.local.register_service(&from_file(service("web", vec![ttl("b", "")])), true).unwrap();
+    agent.local.register_service(&Arc::new(from_file(service("web", vec![ttl("b", "")]))), true).unwrap();
     assert_eq!(ids(&agent), ["_service_maintenance:web", "b", "own"]);
 }
 
@@ -132,10 +132,10 @@ async fn refusals_in_consuls_words() {
         say(local.service_maintenance(&"nosuch".into(), true, "", &Token::default())),
         "No service registered with ID \"nosuch\""
     );
-    assert_eq!(say(local.register_service(&service("", vec![]), false)), "Missing service name");
+    assert_eq!(say(local.register_service(&Arc::new(service("", vec![])), false)), "Missing service name");
     let two = CheckDefinition { interval: Some(Duration::from_secs(1)), ..ttl("c", "") };
     assert_eq!(
-        say(local.register_service(&service("web", vec![two]), false)),
+        say(local.register_service(&Arc::new(service("web", vec![two])), false)),
         "Invalid check: Interval and TTL cannot both be specified"
     );
     let bad = CheckDefinition { http: "bad".into(), interval: Some(Duration::from_secs(1)), ttl: None, ..ttl("c", "") };
@@ -162,17 +162,17 @@ async fn composites_that_would_wait_for_themselves_are_refused() {
         "Invalid check: the composite check \"a\" is composed of itself"
     );
     local.register_check(&composite("a", &["b"])).unwrap();
-    local.register_service(&service("web", vec![composite("b", &["c"]), ttl("t", "")]), true).unwrap();
+    local.register_service(&Arc::new(service("web", vec![composite("b", &["c"]), ttl("t", "")])), true).unwrap();
     assert_eq!(
         say(local.register_check(&composite("c", &["t", "a"]))),
         "Invalid check: the composite check \"c\" closes a cycle: c -> a -> b -> c"
     );
     // The whole service is refused, and what it was stays.
-    let refusal = say(local.register_service(&service("db", vec![ttl("u", ""), composite("c", &["a"])]), true));
+    let refusal = say(local.register_service(&Arc::new(service("db", vec![ttl("u", ""), composite("c", &["a"])])), true));
     assert_eq!(refusal, "Invalid check: the composite check \"c\" closes a cycle: c -> a -> b -> c");
     assert_eq!(ids(&agent), ["a", "b", "t"]);
     // What goes with a registration closes nothing.
-    local.register_service(&service("web", vec![composite("c", &["a"])]), true).unwrap();
+    local.register_service(&Arc::new(service("web", vec![composite("c", &["a"])])), true).unwrap();
     local.register_check(&composite("a", &["t"])).unwrap();
     local.register_check(&composite("b", &["c"])).unwrap();
     assert_eq!(ids(&agent), ["a", "b", "c"]);
@@ -213,7 +213,7 @@ async fn a_sidecar_comes_and_goes_with_its_service() {
     let agent = agent();
     let definition =
         ServiceDefinition { tags: vec!["a".into()], connect: Some(json!({"SidecarService": {}})), ..service("sc", vec![]) };
-    agent.local.register_service(&definition, false).unwrap();
+    agent.local.register_service(&Arc::new(definition.clone()), false).unwrap();
     let sidecar = agent.local.service(&"sc-sidecar-proxy".into()).unwrap();
     assert_eq!((sidecar.service.kind.as_str(), sidecar.service.port, sidecar.service.tags.len()), ("connect-proxy", 21_000, 1));
     assert_eq!(
@@ -222,7 +222,7 @@ async fn a_sidecar_comes_and_goes_with_its_service() {
             "LocalServicePort": 80, "MeshGateway": {}, "Expose": {}})
     );
     assert_eq!(ids(&agent), ["service:sc-sidecar-proxy:1", "service:sc-sidecar-proxy:2"]);
-    agent.local.register_service(&definition, false).unwrap();
+    agent.local.register_service(&Arc::new(definition.clone()), false).unwrap();
     assert_eq!(agent.local.service(&"sc-sidecar-proxy".into()).unwrap().service.port, 21_000);
     agent.local.deregister_service(&"sc".into()).unwrap();
     assert!(agent.local.services().is_empty() && agent.local.checks().is_empty());
@@ -234,10 +234,10 @@ async fn a_restart_brings_everything_back() {
     let scripts = ScriptPolicy::default();
     let agent = agent_with(Some(folder.path()), scripts);
     assert_eq!(agent.local.restore(), RestoreReport::default());
-    agent.local.register_service(&service("web", vec![ttl("a", "")]), false).unwrap();
-    agent.local.register_service(&service("gone", vec![ttl("g", "")]), false).unwrap();
-    agent.local.register_service(&service("both", vec![]), false).unwrap();
-    agent.local.register_service(&from_file(service("filed", vec![ttl("f", "")])), true).unwrap();
+    agent.local.register_service(&Arc::new(service("web", vec![ttl("a", "")])), false).unwrap();
+    agent.local.register_service(&Arc::new(service("gone", vec![ttl("g", "")])), false).unwrap();
+    agent.local.register_service(&Arc::new(service("both", vec![])), false).unwrap();
+    agent.local.register_service(&Arc::new(from_file(service("filed", vec![ttl("f", "")]))), true).unwrap();
     agent.local.register_check(&CheckDefinition { status: Some(HealthStatus::Passing), ..ttl("own", "web") }).unwrap();
     agent.local.register_check(&ttl("lost", "filed")).unwrap();
     agent.local.service_maintenance(&"web".into(), true, "fix", &Token::default()).unwrap();
@@ -254,7 +254,7 @@ async fn a_restart_brings_everything_back() {
     agent.shutdown.finish().await;
 
     let agent = agent_with(Some(folder.path()), scripts);
-    agent.local.register_service(&from_file(service("both", vec![])), true).unwrap();
+    agent.local.register_service(&Arc::new(from_file(service("both", vec![]))), true).unwrap();
     let report = agent.local.restore();
     assert_eq!(report, RestoreReport { services: 1, checks: 2, skipped: 1 });
     assert_eq!(ids(&agent), ["_service_maintenance:web", "a", "own"]);
@@ -279,7 +279,7 @@ async fn a_service_critical_for_too_long_goes() {
     let agent = agent();
     let after = Some(Duration::from_millis(2_300));
     let check = CheckDefinition { deregister_critical_service_after: after, ..ttl("c", "") };
-    agent.local.register_service(&service("web", vec![check]), false).unwrap();
+    agent.local.register_service(&Arc::new(service("web", vec![check])), false).unwrap();
     let begin = clock::now();
     agent.local.apply_check_update(CheckUpdate {
         id: "c".into(),
@@ -298,7 +298,7 @@ async fn a_service_critical_for_too_long_goes() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_another_content() {
     let agent = agent();
-    agent.local.register_service(&service("web", vec![]), false).unwrap();
+    agent.local.register_service(&Arc::new(service("web", vec![])), false).unwrap();
     let id = ServiceId::from("web");
     let hash = agent.local.service(&id).unwrap().content_hash.clone();
     let minute = Duration::from_secs(60);
@@ -310,7 +310,7 @@ async fn waiting_for_another_content() {
     let waiting = tokio::spawn(async move { local.service_after(&ServiceId::from("web"), &hash, minute).await });
     clock::sleep(Duration::from_secs(1)).await;
     let changed = ServiceDefinition { tags: vec!["new".into()], ..service("web", vec![]) };
-    agent.local.register_service(&changed, false).unwrap();
+    agent.local.register_service(&Arc::new(changed.clone()), false).unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().service.tags, ["new"]);
     assert!(clock::now() - begin < minute * 2);
 }

@@ -45,14 +45,14 @@ fn what_was_put_comes_back_until_it_is_removed() {
 }
 
 #[test]
-fn damaged_files_harm_no_other() {
+fn damaged_lines_and_older_files_harm_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let persist = Persist::open(folder.path()).unwrap();
-    let kept = persist.put_service(&definition("good")).unwrap();
-    persist.settle(Some(kept)).unwrap();
+    let good = serde_json::to_string(&json!({"Version": 1, "Service": encode::service(&definition("good"))})).unwrap();
     let services = folder.path().join("services");
-    let whole = std::fs::read(services.join(file_name("good"))).unwrap();
+    std::fs::create_dir(&services).unwrap();
+    let whole = good.as_bytes();
     for (name, bytes) in [
+        ("good", whole),
         ("cut", &whole[..whole.len() / 2]),
         ("empty", b"".as_slice()),
         ("binary", b"\xff\x00\xfe".as_slice()),
@@ -65,9 +65,25 @@ fn damaged_files_harm_no_other() {
         std::fs::write(services.join(name), bytes).unwrap();
     }
     std::fs::create_dir(services.join("folder")).unwrap();
+    let persist = Persist::open(folder.path()).unwrap();
     assert_eq!(persist.load_services(), [definition("good")]);
-    assert!(!services.join("left.tmp").exists());
-    assert!(services.join("cut").exists());
+    // It is in the log now, and what could not be read is left.
+    assert!(!services.join("left.tmp").exists() && !services.join("good").exists() && services.join("cut").exists());
+    let log = folder.path().join("registrations.log");
+    let mut bytes = b"\xff\x00\n[1]\n{\"Version\":1}\n".to_vec();
+    bytes.extend(br#"{"Version":2,"Kind":"service","ID":"newer","Service":{"name":"x"}}"#);
+    bytes.extend(b"\n");
+    bytes.extend(br#"{"Version":1,"Kind":"service","ID":"wrong","Service":{"name":"x","port":"many"}}"#);
+    bytes.extend(b"\n");
+    bytes.extend(std::fs::read(&log).unwrap());
+    bytes.extend(br#"{"Version":1,"Kind":"service","ID":"torn","Serv"#);
+    std::fs::write(&log, &bytes).unwrap();
+    let persist = Persist::open(folder.path()).unwrap();
+    assert_eq!(persist.load_services(), [definition("good")]);
+    // What comes after the torn line is whole.
+    let ticket = persist.put_service(&definition("next")).unwrap();
+    persist.settle(Some(ticket)).unwrap();
+    assert_eq!(Persist::open(folder.path()).unwrap().load_services(), [definition("good"), definition("next")]);
 }
 
 #[test]
@@ -75,5 +91,6 @@ fn files_are_for_the_agent_alone() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     Persist::open(folder.path()).unwrap();
-    assert_eq!(std::fs::metadata(folder.path().join("services")).unwrap().permissions().mode() & 0o777, 0o700);
+    let mode = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("registrations.log"), mode("checks/state")), (0o600, 0o700));
 }

@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use lictor_net::clock;
     use lictor_types::{CheckDefinition, CheckUpdate, Node, ServiceDefinition, Token};
+    use std::sync::Arc;
     use std::time::Duration;
 
     /// Instances `a`, `b`, … of one service with a check each of the same id, and a check `node`.
@@ -121,7 +122,10 @@ mod tests {
     }
 
     fn add(state: &mut State, id: &str) {
-        state.add_service(&ServiceDefinition { id: id.into(), name: "web".into(), ..ServiceDefinition::default() }, false);
+        state.add_service(
+            &Arc::new(ServiceDefinition { id: id.into(), name: "web".into(), ..ServiceDefinition::default() }),
+            false,
+        );
         state.add_check(&check(id, id), None, clock::now());
         tell(state, &format!("{id} p"));
     }

@@ -46,19 +46,19 @@ fn pushed(state: &mut State) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn what_changes_is_pushed_once() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    assert!(state.add_service(&web(80), false));
+    assert!(state.add_service(&Arc::new(web(80)), false));
     assert!(state.add_check(&ttl("c", "web"), None, now));
     assert!(state.add_check(&ttl("own", ""), None, now));
     assert_eq!(pushed(&mut state), ["web:80[c=critical]", "[own=critical]"]);
     assert!(!state.has_changes());
 
-    assert!(!state.add_service(&web(80), false), "the same again is no change");
+    assert!(!state.add_service(&Arc::new(web(80)), false), "the same again is no change");
     assert!(!state.add_check(&ttl("c", "web"), None, now));
     let moved = ServiceDefinition { origin: Origin::File { path: "a.hcl".into(), line: 3 }, ..web(80) };
-    assert!(state.add_service(&moved, false));
+    assert!(state.add_service(&Arc::new(moved.clone()), false));
     assert!(!state.has_changes(), "where it is defined is not the catalog's business");
 
-    state.add_service(&web(81), false);
+    state.add_service(&Arc::new(web(81)), false);
     assert_eq!(pushed(&mut state), ["web:81[]"]);
     assert_eq!(state.update_check(update("c", HealthStatus::Passing, "ok"), now), Updated::Status);
     assert_eq!(pushed(&mut state), ["[c=passing]"]);
@@ -70,7 +70,7 @@ async fn what_changes_is_pushed_once() {
 #[tokio::test(start_paused = true)]
 async fn removals_and_returns() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     state.add_check(&ttl("c", "web"), None, now);
     state.add_check(&ttl("own", ""), None, now);
     pushed(&mut state);
@@ -79,29 +79,29 @@ async fn removals_and_returns() {
     assert!(!state.remove_check(&"own".into()));
     assert_eq!(pushed(&mut state), ["-web", "-own"], "its checks go with the service");
 
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     state.add_check(&ttl("c", "web"), None, now);
     pushed(&mut state);
     state.remove_service(&"web".into());
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     assert_eq!(pushed(&mut state), ["-c", "web:80[]"], "back without its check");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_push_waits_again_as_far_as_it_stands() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     state.add_check(&ttl("own", ""), None, now);
     let push = state.take_push(100);
     state.remove_check(&"own".into());
-    state.add_service(&web(81), false);
+    state.add_service(&Arc::new(web(81)), false);
     for group in push.groups {
         state.group_failed(group);
     }
     assert_eq!(pushed(&mut state), ["-own", "web:81[]"]);
     state.remove_service(&"web".into());
     let push = state.take_push(100);
-    state.add_service(&web(82), false);
+    state.add_service(&Arc::new(web(82)), false);
     for removal in push.removals {
         state.removal_failed(removal);
     }
@@ -112,7 +112,7 @@ async fn a_failed_push_waits_again_as_far_as_it_stands() {
 async fn tokens_write_apart() {
     let (mut state, now) = (state(), lictor_net::clock::now());
     state.set_token(Token::new("agent"));
-    state.add_service(&ServiceDefinition { token: Token::new("a"), ..web(80) }, false);
+    state.add_service(&Arc::new(ServiceDefinition { token: Token::new("a"), ..web(80) }), false);
     state.add_check(&CheckDefinition { token: Token::new("a"), ..ttl("c", "web") }, None, now);
     state.add_check(&ttl("d", "web"), None, now);
     let push = state.take_push(100);
@@ -164,7 +164,7 @@ async fn output_alone_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_check_registered_again_keeps_its_state() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     state.add_check(&ttl("c", "web"), None, now);
     state.update_check(update("c", HealthStatus::Passing, "fine"), now);
     pushed(&mut state);
@@ -179,14 +179,14 @@ async fn a_check_registered_again_keeps_its_state() {
 async fn checks_from_files_follow_the_tags_of_their_service() {
     let (mut state, now) = (state(), lictor_net::clock::now());
     let file = Origin::File { path: "a.hcl".into(), line: 1 };
-    state.add_service(&ServiceDefinition { checks: vec![ttl("in", "")], origin: file.clone(), ..web(80) }, false);
+    state.add_service(&Arc::new(ServiceDefinition { checks: vec![ttl("in", "")], origin: file.clone(), ..web(80) }), false);
     state.add_check(&CheckDefinition { origin: file.clone(), ..ttl("in", "web") }, None, now);
     state.add_check(&CheckDefinition { origin: file.clone(), ..ttl("alone", "web") }, None, now);
     state.add_check(&ttl("api", "web"), None, now);
     pushed(&mut state);
     let kinds: Vec<&str> = ["in", "alone", "api"].map(|id| state.checks()[id].local.check.kind.as_str()).to_vec();
     assert_eq!(kinds, ["ttl", "", "ttl"]);
-    state.add_service(&ServiceDefinition { tags: vec!["t".into()], origin: file, ..web(80) }, false);
+    state.add_service(&Arc::new(ServiceDefinition { tags: vec!["t".into()], origin: file, ..web(80) }), false);
     let tags: Vec<usize> = ["in", "alone", "api"].map(|id| state.checks()[id].local.check.service_tags.len()).to_vec();
     assert_eq!(tags, [1, 1, 0]);
     assert_eq!(pushed(&mut state), ["web:80[alone=critical,in=critical]"]);
@@ -206,7 +206,7 @@ async fn restored_states_age_until_the_first_result() {
 #[tokio::test(start_paused = true)]
 async fn services_critical_for_too_long_are_overdue_to_the_instant() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     let check = |after: Duration| CheckDefinition { deregister_critical_service_after: Some(after), ..ttl("c", "web") };
     state.add_check(&check(5 * S), None, now);
     assert_eq!(state.next_deadline(), None, "not before the first result");
@@ -235,7 +235,7 @@ fn rows(services: &[NodeService]) -> BTreeMap<String, Arc<NodeService>> {
 #[tokio::test(start_paused = true)]
 async fn a_full_sync_finds_every_difference() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    state.add_service(&web(80), false);
+    state.add_service(&Arc::new(web(80)), false);
     state.add_check(&ttl("c", "web"), None, now);
     let remote_web = state.services()["web"].local.service.clone();
     let remote_check = HealthCheck { service_tags: vec!["old".into()], ..state.checks()["c"].local.check.clone() };
@@ -273,7 +273,7 @@ async fn a_full_sync_finds_every_difference() {
 async fn tags_that_others_may_change_are_taken_over() {
     let mut state = state();
     let definition = ServiceDefinition { enable_tag_override: true, tags: vec!["mine".into()], ..web(80) };
-    state.add_service(&definition, false);
+    state.add_service(&Arc::new(definition.clone()), false);
     pushed(&mut state);
     let hash = state.services()["web"].local.content_hash.clone();
     let theirs = NodeService { tags: vec!["theirs".into()], ..state.services()["web"].local.service.clone() };
@@ -281,7 +281,7 @@ async fn tags_that_others_may_change_are_taken_over() {
     assert!(!state.has_changes());
     assert_eq!(state.services()["web"].local.service.tags, ["theirs"]);
     assert_ne!(state.services()["web"].local.content_hash, hash);
-    assert!(!state.add_service(&definition, false), "the definition is still the same");
+    assert!(!state.add_service(&Arc::new(definition.clone()), false), "the definition is still the same");
 }
 
 #[tokio::test(start_paused = true)]

@@ -128,7 +128,7 @@ impl Bench {
     fn register(&self, name: &str, port: u16) {
         let check = CheckDefinition { ttl: Some(Duration::from_secs(60)), ..CheckDefinition::default() };
         let definition = ServiceDefinition { name: name.into(), port, checks: vec![check], ..ServiceDefinition::default() };
-        self.local.register_service(&definition, false).unwrap();
+        self.local.register_service(&Arc::new(definition.clone()), false).unwrap();
     }
 }
 

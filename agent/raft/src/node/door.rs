@@ -3,7 +3,7 @@
 use super::RaftNode;
 use crate::message::{self, Append, Envelope, Reply, SnapshotHead};
 use crate::snapshot::Incoming;
-use crate::types::TypeConfig;
+use crate::types::{TypeConfig, Vote};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lictor_net::clock;
@@ -14,6 +14,7 @@ use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotRespon
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How long a snapshot waits for another one that is being received.
 const RECEIVING_PATIENCE: Duration = Duration::from_secs(40);
@@ -59,7 +60,7 @@ impl RaftDoor for RaftNode {
     async fn take_snapshot(&self, snapshot: SnapshotStream) -> Result<Bytes, String> {
         let head: SnapshotHead = self.open(&snapshot.header)?.body;
         head.check().map_err(|e| e.to_string())?;
-        let vote = self.raft.with_raft_state(|state| *state.vote_ref()).await.map_err(ended)?;
+        let vote = self.vote_now().await?;
         if head.vote < vote {
             // From one who leads no more: not a byte of it is needed to say so.
             return answer(SnapshotResponse::<TypeConfig>::new(vote));
@@ -88,6 +89,17 @@ impl RaftNode {
         Ok(envelope)
     }
 
+    /// The vote as the engine has it once it has taken all that was sent before. Not by `with_raft_state`, which logs an error when
+    /// nobody waits for the answer any more.
+    async fn vote_now(&self) -> Result<Vote, String> {
+        let (answer, vote) = oneshot::channel();
+        let look = self.raft.external_request(move |state| {
+            let _ = answer.send(*state.vote_ref());
+        });
+        look.await.map_err(ended)?;
+        vote.await.map_err(ended)
+    }
+
     async fn append(&self, request: AppendEntriesRequest<TypeConfig>) -> Result<AppendEntriesResponse<TypeConfig>, String> {
         let vote = request.vote;
         // A heartbeat about what is on the disk already is answered as soon as the engine has seen it. The engine itself would answer
@@ -99,12 +111,12 @@ impl RaftNode {
         tokio::pin!(appending);
         let answered = if quick {
             // Asked after the heartbeat, through the same queue: so it is answered after it.
-            let seen = self.raft.with_raft_state(move |state| *state.vote_ref() == vote);
+            let seen = self.vote_now();
             tokio::select! {
                 biased;
                 answered = &mut appending => answered,
                 seen = seen => match seen {
-                    Ok(true) => Ok(AppendEntriesResponse::Success),
+                    Ok(now) if now == vote => Ok(AppendEntriesResponse::Success),
                     _ => appending.await,
                 },
             }

@@ -1,7 +1,10 @@
 //! A node as a whole: starts, writes, restarts, fails and recovers.
 
 use super::*;
+use crate::error::StorageError;
+use crate::storage::MemStorage;
 use lictor_types::{KvEntry, KvVerb};
+use std::path::Path;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -195,5 +198,36 @@ async fn a_member_that_may_not_bootstrap_waits_without_a_leader() {
     assert_eq!((node.leader(), node.has_lease()), (None, false));
     assert_eq!(node.propose(put("a", "1")).await, Err(ClusterError::NoLeader));
     assert_eq!(node.confirm_leadership().await, Err(ClusterError::NoLeader));
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_not_for_this_member_or_makes_no_sense_is_refused_at_the_door() {
+    use crate::message::{self, Envelope};
+    use crate::types::{Vote, log_id};
+    use lictor_rpc::raft::{RaftDoor, RaftKind};
+    use openraft::raft::{VoteRequest, VoteResponse};
+
+    let (node, _) = started(RaftSettings::in_memory(7, "127.0.0.1:8300")).await;
+    let ask = |to| {
+        let body = VoteRequest::<TypeConfig>::new(Vote::new(99, 8), Some(log_id(99, 99)));
+        message::encode(&Envelope { from: 8, address: "127.0.0.1:8301".into(), to, body }).unwrap()
+    };
+    let other = node.take(RaftKind::PreVote, ask(9)).await.unwrap_err();
+    assert!(other.contains("member 7, not 9"), "{other}");
+    let mut unknown = ask(7).to_vec();
+    unknown[0] = 200;
+    let unknown = node.take(RaftKind::Vote, unknown.into()).await.unwrap_err();
+    assert!(unknown.contains("unknown version 200"), "{unknown}");
+    for kind in [RaftKind::AppendEntries, RaftKind::TransferLeader] {
+        assert!(node.take(kind, ask(7)).await.is_err(), "{kind:?}");
+    }
+    let (_, chunks) = mpsc::channel(1);
+    let header = ask(7);
+    assert!(node.take_snapshot(lictor_rpc::SnapshotStream { header, chunks }).await.is_err());
+    // A stranger with a huge term is told by the leader that it is no member, and nothing happens.
+    let told = node.take(RaftKind::Vote, ask(7)).await.unwrap();
+    assert_eq!(message::decode::<message::Reply<VoteResponse<TypeConfig>>>(&told).unwrap(), message::Reply::NotMember);
+    assert!(node.has_lease() && node.stats().term < 99);
     node.shutdown().await;
 }

@@ -4,6 +4,7 @@
 
 mod crash;
 mod election;
+mod figures;
 mod full_disk;
 mod membership;
 mod recovery;

@@ -18,10 +18,11 @@ use prost::Message;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::client::Grpc;
@@ -42,6 +43,10 @@ pub(super) struct Connection {
     /// When the first request was sent after that, likewise; 0: none was.
     asked: AtomicU64,
     under_way: AtomicUsize,
+    /// Whether somebody asks already whether the server is there.
+    watched: AtomicBool,
+    /// Told whenever something is heard.
+    news: Notify,
 }
 
 impl Connection {
@@ -94,6 +99,8 @@ impl Connection {
             heard: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             under_way: AtomicUsize::new(0),
+            watched: AtomicBool::new(false),
+            news: Notify::new(),
         });
         let (stop, ended, idle_timeout) = (connection.stop.clone(), shutdown.clone(), settings.idle_timeout);
         let watched = Arc::downgrade(&connection);
@@ -144,6 +151,46 @@ impl Connection {
     fn hear(&self) {
         self.heard.store(self.now(), Ordering::Relaxed);
         self.asked.store(0, Ordering::Relaxed);
+        self.news.notify_waiters();
+    }
+
+    /// `ip:port` of the server.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Asks the server, unless that is being done, whether it is there, and gives the connection up when it doesn't answer. In a task of
+    /// its own: those who want to know may have gone elsewhere meanwhile, while others wait on.
+    pub(super) fn watch(self: &Arc<Self>, patience: Duration, shutdown: &Shutdown) {
+        if self.watched.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let connection = self.clone();
+        shutdown.spawn(async move {
+            let probed = tokio::select! {
+                probed = clock::timeout(patience, connection.ping()) => probed,
+                () = connection.stop.cancelled() => return,
+            };
+            connection.watched.store(false, Ordering::Release);
+            if !matches!(probed, Ok(Ok(_))) {
+                connection.give_up("it does not answer");
+            }
+        });
+    }
+
+    /// Returns once something was heard from the server after `since`.
+    pub(super) async fn heard_after(&self, since: Instant) {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            // Listening before looking, so that nothing is missed.
+            news.as_mut().enable();
+            // The times are whole milliseconds.
+            if self.silence() < since.elapsed() + Duration::from_millis(2) {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Gives the connection up: what is under way fails, the next request makes a new one.

@@ -1,6 +1,6 @@
 //! Raft's way to the other servers.
 
-use super::{CallError, Lane, Pool};
+use super::{CallError, Lane, Pool, Probing};
 use crate::raft::{RaftKind, RaftTransport, RaftTransportError, SnapshotStream};
 use crate::wire::message::{RaftReply, RaftRequest, SnapshotPart};
 use crate::wire::{RAFT_BYTES_MAX, VERSION, check_version, path};
@@ -26,7 +26,7 @@ impl RaftTransport for Pool {
             RaftKind::TransferLeader => path::TRANSFER_LEADER,
         };
         let request = RaftRequest { version: VERSION, body: message };
-        let reply = self.unary(Lane::Raft, address, path, request, timeout, RAFT_BYTES_MAX, false).await;
+        let reply = self.unary(Lane::Raft, address, path, request, timeout, RAFT_BYTES_MAX, Probing::No).await;
         opened(address, reply)
     }
 

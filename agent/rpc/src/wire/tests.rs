@@ -248,7 +248,7 @@ proptest! {
         let service = NodeService {
             id: texts[0].as_str().into(), service: texts[1].as_str().into(), tags: texts.to_vec(), meta: pairs, port,
             weights: lictor_types::Weights { passing: weight, warning: -1 },
-            proxy: serde_json::json!({"a": weight, "b": [numbers[0], null, 1.5, {}]}),
+            proxy: serde_json::json!({"a": weight, "b": [numbers[0], null, 1.5, {}]}).into(),
             ..NodeService::default()
         };
         let session = Session { id: texts[2].clone(), lock_delay: numbers[0], ..Session::default() };

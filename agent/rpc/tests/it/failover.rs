@@ -132,24 +132,41 @@ async fn a_server_that_hangs_later_loses_its_reads_to_the_next_and_fails_its_wri
 }
 
 #[tokio::test]
+async fn a_read_leaves_a_server_that_hangs_and_takes_the_waiting_queries_along() {
+    let (hangs, alive) = (start(Scripted::new("s1")), start(Scripted::new("s2")));
+    let (through, stop, task) = valve(&hangs.address);
+    let (agent, shutdown) = agent(&[&through, &alive.address]);
+    let waiting = ask(&agent, blocking(1));
+    hangs.cluster.until_under_way(1).await;
+    stop.send_replace(true);
+    assert_eq!(name_of(&agent.query(&key(), &QueryOptions::default()).await.unwrap()), "s2 to ");
+    // The read has gone elsewhere; somebody still finds out for the query that waits.
+    alive.cluster.until_under_way(1).await;
+    alive.cluster.index.send_replace(2);
+    assert_eq!(name_of(&waiting.await.unwrap().unwrap()), "s2 to ");
+    task.abort();
+    end([hangs, alive], shutdown).await;
+}
+
+#[tokio::test]
 async fn a_connection_that_hangs_is_made_anew() {
     use lictor_rpc::{RaftKind, RaftTransport};
     let server = start(Scripted::new("s1"));
     let (pool, shutdown) = pool();
-    let raft = |pool: Arc<lictor_rpc::Pool>, address: String| async move {
+    let raft = |pool: Arc<lictor_rpc::Pool>, address: String, patience: Duration| async move {
         let message = bytes::Bytes::from_static(b"x");
-        pool.call(&address, RaftKind::Vote, message, Duration::from_millis(100)).await.unwrap_err()
+        pool.call(&address, RaftKind::Vote, message, patience).await.unwrap_err()
     };
     let (through, stop, task) = valve(&server.address);
     pool.ping(&through, PATIENCE).await.unwrap();
     // This server speaks no raft and says so: an answer all the same.
-    assert!(matches!(raft(pool.clone(), through.clone()).await, lictor_rpc::RaftTransportError::Refused { .. }));
+    assert!(matches!(raft(pool.clone(), through.clone(), PATIENCE).await, lictor_rpc::RaftTransportError::Refused { .. }));
     assert_eq!(pool.open_connections(), 2);
     stop.send_replace(true);
     pool.ping(&through, Duration::from_secs(1)).await.unwrap_err();
     let given_up = async {
         while pool.open_connections() > 0 {
-            raft(pool.clone(), through.clone()).await;
+            raft(pool.clone(), through.clone(), Duration::from_millis(100)).await;
         }
     };
     clock::timeout(PATIENCE, given_up).await.unwrap();

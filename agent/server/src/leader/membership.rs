@@ -9,6 +9,7 @@ use lictor_raft::RaftSettings;
 use lictor_rpc::server_list::as_server;
 use lictor_rpc::{ClusterError, ServerStatus};
 use lictor_types::{AutopilotHealth, Command, Index, Member, MemberStatus, RaftConfiguration, RaftOperation, RaftServer};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -185,6 +186,23 @@ impl Server {
                 Some(id) => self.raft.transfer_leadership(Some(id)).await.map(drop),
                 None => Err(ClusterError::Refused(format!("id {id:?} was not found in the Raft configuration"))),
             },
+        }
+    }
+}
+
+/// Tells raft where the pool says the servers are, on every server: an election must find them although their addresses in the log are
+/// old.
+pub(crate) async fn follow_addresses(server: Arc<Server>, mut members: watch::Receiver<Vec<Member>>) {
+    loop {
+        for member in members.borrow_and_update().iter().filter(|member| member.status == MemberStatus::Alive) {
+            let of_ours = |(datacenter, _): &(&str, _)| datacenter.eq_ignore_ascii_case(&server.settings.node.datacenter);
+            if let Some((_, address)) = as_server(member).filter(of_ours) {
+                server.raft.heard_of(raft_id_of(member), &address.address);
+            }
+        }
+        tokio::select! {
+            changed = members.changed() => if changed.is_err() { return },
+            () = server.shutdown.requested() => return,
         }
     }
 }

@@ -52,7 +52,7 @@ impl Instance {
         let node = Node { node: format!("s{id}").as_str().into(), datacenter: datacenter.to_owned(), ..own_node() };
         let settings = ServerSettings { session_ttl_min: Duration::from_secs(1), ..ServerSettings::new(node) };
         let (members, of_server) = watch::channel(Vec::new());
-        let links = Links { pool: Some(pool.clone()), datacenters: Some(datacenters.clone()) };
+        let links = Links { pool: Some(pool.clone()), datacenters: Some(datacenters.clone()), ..Links::default() };
         let server = Server::start_linked(settings, raft.clone(), catalog, of_server, links, shutdown.clone());
         shutdown.spawn(door.serve(Services { cluster: server.clone(), raft: Some(raft.clone()), status: server.clone() }));
         Self { server, raft, pool, datacenters, address, shutdown, _members: members }

@@ -1,8 +1,8 @@
 //! `lictor kv delete`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
-use crate::flags::{number, switch};
+use crate::flags::{NAMESPACE, number, switch};
 use std::process::ExitCode;
 
 /// `lictor kv delete`
@@ -11,13 +11,13 @@ pub const DELETE: Command = Command {
     about: "Deletes keys",
     arguments: "KEY_OR_PREFIX",
     help: "Examples:\n  lictor kv delete config/limits\n  lictor kv delete -recurse config/",
-    flags: || {
-        vec![
-            switch("cas", "Delete only if the key is still at -modify-index."),
-            number("modify-index", "See -cas."),
-            switch("recurse", "Delete all keys under a prefix."),
-        ]
-    },
+    flags: &[
+        switch("cas", "Delete only if the key is still at -modify-index."),
+        number("modify-index", "See -cas."),
+        switch("recurse", "Delete all keys under a prefix."),
+        NAMESPACE,
+    ],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

@@ -1,9 +1,10 @@
 //! `lictor kv export`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
+use crate::flags::NAMESPACE;
+use crate::terminal::json_lines;
 use serde::Serialize;
-use serde_json::ser::PrettyFormatter;
 use std::process::ExitCode;
 
 /// `lictor kv export`
@@ -12,7 +13,8 @@ pub const EXPORT: Command = Command {
     about: "Writes keys as JSON, for `kv import`",
     arguments: "[PREFIX]",
     help: "Example:\n  lictor kv export config/ > config.json",
-    flags: Vec::new,
+    flags: &[NAMESPACE],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 
@@ -26,7 +28,7 @@ struct Exported<'a> {
 
 async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let arguments = invocation.given.rest();
-    let prefix = if arguments.is_empty() { "" } else { super::only_key(&arguments)? };
+    let prefix = if matches!(arguments.as_slice(), [] | [""]) { "" } else { super::only_key(&arguments)? };
     let entries = invocation
         .client
         .kv_get(prefix, &[("recurse", "")])
@@ -36,10 +38,6 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
         .iter()
         .map(|entry| Exported { key: &entry.key, flags: entry.flags, value: entry.value.as_deref().unwrap_or("") })
         .collect();
-    let mut text = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"\t"));
-    exported.serialize(&mut serializer).map_err(|error| Failure::Failed(format!("Error exporting KV data: {error}")))?;
-    text.push(b'\n');
-    invocation.terminal.put(&text);
+    invocation.terminal.say(&json_lines(&exported, "\t"));
     Ok(ExitCode::SUCCESS)
 }

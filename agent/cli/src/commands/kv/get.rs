@@ -1,8 +1,8 @@
 //! `lictor kv get`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
-use crate::flags::{switch, value};
+use crate::flags::{NAMESPACE, switch, value};
 use crate::terminal::Terminal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,15 +15,15 @@ pub const GET: Command = Command {
     about: "Reads keys",
     arguments: "[KEY_OR_PREFIX]",
     help: "Examples:\n  lictor kv get config/limits\n  lictor kv get -recurse config/\n  lictor kv get -keys -separator=/ config/",
-    flags: || {
-        vec![
-            switch("base64", "Print the value in base64."),
-            switch("detailed", "Print all fields of the entry."),
-            switch("keys", "List only the names of keys."),
-            switch("recurse", "Read all keys under a prefix."),
-            value("separator", "text", "With -keys: cut names behind this text. Default /."),
-        ]
-    },
+    flags: &[
+        switch("base64", "Print the value in base64."),
+        switch("detailed", "Print all fields of the entry."),
+        switch("keys", "List only the names of keys."),
+        switch("recurse", "Read all keys under a prefix."),
+        value("separator", "text", "With -keys: cut names behind this text. Default /."),
+        NAMESPACE,
+    ],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 
@@ -31,10 +31,8 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     let arguments = given.rest();
     let (keys, recurse) = (given.is_on("keys"), given.is_on("recurse"));
-    if arguments.is_empty() && !keys && !recurse {
-        return Err(Failure::Usage("Error! Missing KEY argument".to_owned()));
-    }
-    let key = if arguments.is_empty() { "" } else { super::only_key(&arguments)? };
+    let all = matches!(arguments.as_slice(), [] | [""]) && (keys || recurse);
+    let key = if all { "" } else { super::only_key(&arguments)? };
     let failed = Failure::while_doing("Error querying Consul agent");
     if keys {
         let separator = if given.has("separator") { given.text("separator") } else { "/" };

@@ -1,7 +1,8 @@
 //! `lictor kv import`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
+use crate::flags::NAMESPACE;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -13,7 +14,8 @@ pub const IMPORT: Command = Command {
     about: "Reads keys from the JSON of `kv export`",
     arguments: "[DATA]",
     help: "The data is the argument itself, `-` for standard input, or `@FILE` for a file.\n\nExample:\n  lictor kv import @config.json",
-    flags: Vec::new,
+    flags: &[NAMESPACE],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

@@ -1,8 +1,8 @@
 //! `lictor kv put`
 
-use crate::command::{Command, Invocation, Work};
+use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
-use crate::flags::{number, switch, value};
+use crate::flags::{NAMESPACE, number, switch, value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::process::ExitCode;
@@ -13,17 +13,17 @@ pub const PUT: Command = Command {
     about: "Writes a key",
     arguments: "KEY [VALUE]",
     help: "The value is the argument itself, `-` for standard input, or `@FILE` for a file.\n\nExamples:\n  lictor kv put config/limits 5\n  lictor kv put -cas -modify-index=123 config/limits 6\n  lictor kv put config/motd @motd.txt",
-    flags: || {
-        vec![
-            switch("acquire", "Take the lock for -session."),
-            switch("release", "Release the lock of -session."),
-            switch("base64", "The value given is base64."),
-            switch("cas", "Write only if the key is still at -modify-index."),
-            number("flags", "A number kept with the value."),
-            number("modify-index", "See -cas."),
-            value("session", "id", "See -acquire and -release."),
-        ]
-    },
+    flags: &[
+        switch("acquire", "Take the lock for -session."),
+        switch("release", "Release the lock of -session."),
+        switch("base64", "The value given is base64."),
+        switch("cas", "Write only if the key is still at -modify-index."),
+        number("flags", "A number kept with the value."),
+        number("modify-index", "See -cas."),
+        value("session", "id", "See -acquire and -release."),
+        NAMESPACE,
+    ],
+    reach: Reach::Datacenter,
     work: |invocation| Box::pin(run(invocation)) as Work<'_>,
 };
 

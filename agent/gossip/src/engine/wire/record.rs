@@ -21,7 +21,49 @@ pub(crate) struct Card {
     /// Raised by the member with each change of the tags, within its generation.
     pub(crate) version: u32,
     /// Its tags.
-    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) tags: Tags,
+}
+
+/// A member's tags as they are on the wire: each member keeps those of all others, and reads them only when it tells of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tags(Box<[u8]>);
+
+impl Tags {
+    /// Of a map; its size is the caller's care.
+    pub(crate) fn new(tags: &BTreeMap<String, String>) -> Self {
+        let mut writer = Writer::default();
+        write_tags(&mut writer, tags);
+        Self(writer.0.into_boxed_slice())
+    }
+
+    /// As a map.
+    pub(crate) fn to_map(&self) -> BTreeMap<String, String> {
+        self.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut reader = Reader::new(&self.0);
+        let count: usize = reader.small("number of tags").unwrap_or_default();
+        (0..count).map_while(move |_| read_tag(&mut reader).ok())
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(bytes);
+        let count: usize = reader.small("number of tags")?;
+        for _ in 0..count {
+            read_tag(&mut reader)?;
+        }
+        Ok(Self(bytes.into()))
+    }
+}
+
+fn read_tag<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str), WireError> {
+    Ok((reader.text(TAGS_SIZE_MAX, "tag")?, reader.text(TAGS_SIZE_MAX, "tag")?))
 }
 
 /// What a record claims of a member.
@@ -104,9 +146,7 @@ impl Card {
         writer.block(self.name.as_bytes());
         writer.address(self.address);
         writer.number(u64::from(self.version));
-        let mut tags = Writer::default();
-        write_tags(&mut tags, &self.tags);
-        writer.block(&tags.0);
+        writer.block(&self.tags.0);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, WireError> {
@@ -116,13 +156,7 @@ impl Card {
         }
         let address = reader.address()?;
         let version = reader.small("version of tags")?;
-        let mut block = Reader::new(reader.block(TAGS_SIZE_MAX, "tags")?);
-        let count: usize = block.small("number of tags")?;
-        let mut tags = BTreeMap::new();
-        for _ in 0..count {
-            let key = block.text(TAGS_SIZE_MAX, "tag")?;
-            tags.insert(key.to_owned(), block.text(TAGS_SIZE_MAX, "tag")?.to_owned());
-        }
+        let tags = Tags::read(reader.block(TAGS_SIZE_MAX, "tags")?)?;
         Ok(Self { name: NodeName::from(name), address, version, tags })
     }
 }

@@ -4,14 +4,16 @@
 use bytes::Bytes;
 use lictor_types::command::{Deregister, Register, SessionVerb};
 use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::prepared_query::{QueryDns, QueryFailover, QuerySource, QueryTemplate, ServiceQuery};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::service::{AddressPort, NamedPort, Weights};
 use lictor_types::session::{SessionBehavior, SessionServiceCheck};
 use lictor_types::txn::{TxnError, TxnKvVerb, TxnResult, TxnVerb};
 use lictor_types::{
     AutopilotConfig, AutopilotHealth, Command, HealthCheck, HealthCheckDefinition, HealthStatus, Index, KeyringReply,
-    KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, Query,
-    RaftConfiguration, RaftOperation, RaftServer, Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
+    KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute,
+    PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer,
+    Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -51,6 +53,11 @@ pub(super) fn queries() -> Vec<Query> {
         Query::RaftConfiguration,
         Query::AutopilotConfig,
         Query::AutopilotHealth,
+        Query::PreparedQueries,
+        Query::PreparedQuery("id".into()),
+        Query::PreparedExplain("geo".into()),
+        Query::PreparedExecute(Box::new(prepared_execute())),
+        Query::PreparedFailover(Box::new(PreparedFailover { query: prepared_query(), limit: 3, connect: true })),
     ];
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
@@ -78,8 +85,13 @@ pub(super) fn queries() -> Vec<Query> {
         Query::RaftConfiguration => 22,
         Query::AutopilotConfig => 23,
         Query::AutopilotHealth => 24,
+        Query::PreparedQueries => 25,
+        Query::PreparedQuery(_) => 26,
+        Query::PreparedExplain(_) => 27,
+        Query::PreparedExecute(_) => 28,
+        Query::PreparedFailover(_) => 29,
     };
-    covers(all.iter().map(number), 25);
+    covers(all.iter().map(number), 30);
     all
 }
 
@@ -108,8 +120,8 @@ fn service() -> NodeService {
         port: 80,
         ports: vec![NamedPort { name: "http".into(), port: 80, default: true }, NamedPort::default()],
         weights: Weights { passing: i64::MAX, warning: i64::MIN },
-        proxy: json!({"Config": {"big": u64::MAX, "small": i64::MIN, "part": 0.1, "whole": 1.0, "none": null, "list": [], "map": {}}}),
-        connect: json!({}),
+        proxy: json!({"Config": {"big": u64::MAX, "small": i64::MIN, "part": 0.1, "whole": 1.0, "none": null, "list": [], "map": {}}}).into(),
+        connect: json!({}).into(),
         create_index: Index(2),
         ..NodeService::default()
     }
@@ -180,11 +192,34 @@ fn service_node() -> ServiceNode {
         service_port: 80,
         service_ports: vec![],
         service_enable_tag_override: true,
-        service_proxy: serde_json::Value::Null,
-        service_connect: json!({"Native": true}),
+        service_proxy: serde_json::Value::Null.into(),
+        service_connect: json!({"Native": true}).into(),
         create_index: Index(1),
         modify_index: Index(2),
     }
+}
+
+fn prepared_query() -> PreparedQuery {
+    PreparedQuery {
+        id: "id".into(),
+        name: "geo".into(),
+        template: QueryTemplate { kind: "name_prefix_match".into(), regexp: "^geo-(.*)$".into(), remove_empty_tags: true },
+        service: ServiceQuery {
+            service: "${match(1)}".into(),
+            failover: QueryFailover { nearest_n: i64::MAX, datacenters: Some(vec!["dc2".into()]) },
+            tags: Some(vec!["!a".into()]),
+            ignore_check_ids: Some(vec![]),
+            node_meta: None,
+            ..ServiceQuery::default()
+        },
+        dns: QueryDns { ttl: "10s".into() },
+        ..PreparedQuery::default()
+    }
+}
+
+fn prepared_execute() -> PreparedExecute {
+    let source = QuerySource { datacenter: "dc1".into(), agent: "n1".into(), ip: Some("::1".parse().unwrap()) };
+    PreparedExecute { name: "geo".into(), limit: 3, connect: false, source }
 }
 
 fn server_health() -> ServerHealth {
@@ -268,6 +303,9 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::AutopilotConfig(None),
         Reply::AutopilotConfig(Some(Arc::new(AutopilotConfig { min_quorum: 3, ..AutopilotConfig::default() }))),
         Reply::AutopilotHealth(AutopilotHealth { healthy: true, failure_tolerance: 1, servers: vec![server_health()] }),
+        Reply::PreparedQueries(vec![Arc::new(prepared_query()), Arc::new(PreparedQuery::default())]),
+        Reply::PreparedExecution(None),
+        Reply::PreparedExecution(Some(Box::new(PreparedExecution { failovers: 2, ..PreparedExecution::default() }))),
     ];
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
@@ -285,8 +323,10 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::RaftConfiguration(_) => 12,
         Reply::AutopilotConfig(_) => 13,
         Reply::AutopilotHealth(_) => 14,
+        Reply::PreparedQueries(_) => 15,
+        Reply::PreparedExecution(_) => 16,
     };
-    covers(all.iter().map(number), 15);
+    covers(all.iter().map(number), 17);
     all
 }
 
@@ -352,6 +392,7 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Txn { ops: txn_ops(), now_unix_ms: 1 },
         Command::Autopilot { config: AutopilotConfig::default(), cas: None },
         Command::Autopilot { config: AutopilotConfig::default(), cas: Some(Index(0)) },
+        Command::PreparedQuery { verb: PreparedQueryVerb::Create, query: Box::new(prepared_query()) },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -364,8 +405,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Batch(_) => 7,
         Command::Txn { .. } => 8,
         Command::Autopilot { .. } => 9,
+        Command::PreparedQuery { .. } => 10,
     };
-    covers(all.iter().map(number), 10);
+    covers(all.iter().map(number), 11);
     all
 }
 

@@ -1,0 +1,4 @@
+//! `lictor operator …`
+
+pub mod autopilot;
+pub mod raft;
