@@ -3,7 +3,7 @@
 use crate::cluster::{Answer, Cluster, Content, WriteOptions};
 use crate::error::ClusterError;
 use async_trait::async_trait;
-use lictor_types::{Command, Index, Outcome, Query, QueryMeta, QueryOptions, Reply, TxnOp, TxnReply};
+use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, TxnOp, TxnReply};
 use parking_lot::Mutex;
 
 type Respond = dyn Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync;
@@ -36,6 +36,15 @@ impl Cluster for FakeCluster {
         self.written.lock().push(command);
         let mut outcomes = self.outcomes.lock();
         if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) }
+    }
+
+    async fn operate(&self, _operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
+        // A datacenter that cannot be asked cannot be operated.
+        (self.respond)(
+            &Query::StatusLeader,
+            &QueryOptions { datacenter: options.datacenter.clone(), ..QueryOptions::default() },
+        )?;
+        Err(ClusterError::Internal("operations on the cluster are not built here".to_owned()))
     }
 
     async fn read_txn(&self, _ops: &[TxnOp], _options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
