@@ -207,9 +207,20 @@ impl Subscriptions {
             if oldest.is_none_or(|oldest| age <= oldest) {
                 return Ok(recalled);
             }
-            return match self.cluster.query(query, &QueryOptions { max_stale: oldest, ..key::from_any_server(options) }).await {
+            let will_do = wish.stale_if_error.is_some_and(|oldest| age <= oldest);
+            if will_do && entry.pulse().borrow().silent {
+                return Ok(recalled);
+            }
+            let options = QueryOptions { max_stale: oldest, ..key::from_any_server(options) };
+            let asked = self.cluster.query(query, &options);
+            let answer = if will_do {
+                clock::timeout(self.settings.patience, asked).await.unwrap_or(Err(ClusterError::TimedOut(self.settings.patience)))
+            } else {
+                asked.await
+            };
+            return match answer {
                 Ok(answer) => Ok(Recalled { answer, age: None }),
-                Err(_) if wish.stale_if_error.is_some_and(|oldest| age <= oldest) => Ok(recalled),
+                Err(error) if will_do && !key::is_about_the_question(&error) => Ok(recalled),
                 Err(error) => Err(error),
             };
         }

@@ -337,14 +337,35 @@ async fn a_silent_datacenter_makes_answers_old_though_their_connection_stands() 
     assert!(meta.last_contact >= 30 * SECOND && meta.last_contact <= 33 * SECOND, "{:?}", meta.last_contact);
     assert!(!meta.known_leader);
     assert_eq!(rig.stand.asked(), 2, "the connection stands");
-    // A first question is not waited for without end.
+    // Who allows an older one when there is no other does not wait for that.
     let begun = clock::now();
+    let wish = Freshness { max_age: Some(SECOND), revalidate: false, stale_if_error: Some(60 * SECOND) };
+    assert_eq!(rig.recall(&web("x"), wish).await.unwrap().0, "a");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    // A first question is not waited for without end.
     assert_eq!(rig.ask(&web("new")).await.unwrap_err(), ClusterError::TimedOut(10 * SECOND));
     assert_eq!(begun.elapsed(), 10 * SECOND);
     rig.stand.now.send_modify(|now| now.is_frozen = false);
     clock::sleep(5 * SECOND).await;
     assert_eq!(rig.ask(&web("x")).await.unwrap().meta.last_contact, Duration::ZERO);
     assert_eq!(rig.name(&web("new")).await, "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_it_fresher_is_answered_by_the_cluster() {
+    let rig = Rig::new(Stand::new());
+    rig.name(&web("x")).await;
+    // This server hears nothing of the leader.
+    rig.stand.now.send_modify(|now| now.last_contact = 20 * SECOND);
+    clock::sleep(3 * SECOND).await;
+    let before = rig.stand.asked();
+    let within = |secs| Freshness { max_age: Some(secs * SECOND), revalidate: false, stale_if_error: Some(60 * SECOND) };
+    assert_eq!(rig.recall(&web("x"), within(30)).await, Ok(("a".to_owned(), Some(20 * SECOND))));
+    assert_eq!(rig.stand.asked(), before);
+    assert_eq!(rig.recall(&web("x"), within(10)).await, Ok(("a".to_owned(), None)));
+    let asked = rig.stand.asked.lock()[before..].to_vec();
+    assert_eq!(asked.len(), 1);
+    assert_eq!((asked[0].1.consistency, asked[0].1.max_stale), (Consistency::Stale, Some(10 * SECOND)));
 }
 
 #[tokio::test(start_paused = true)]
