@@ -40,6 +40,7 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionSettings {
     /// Answers kept at most; the one that was not asked for longest makes room, and before all those that say that there is nothing.
+    /// Each costs a server a request that waits, and servers limit those.
     pub entries_max: usize,
     /// Bytes that kept answers may have on the wire, in all.
     pub bytes_max: usize,
@@ -68,7 +69,7 @@ impl SubscriptionSettings {
     /// The usual settings.
     pub fn new(seed: u64) -> Self {
         Self {
-            entries_max: 2048,
+            entries_max: 1024,
             bytes_max: 64 * 1024 * 1024,
             idle: Duration::from_secs(600),
             idle_nothing: Duration::from_secs(60),
