@@ -13,6 +13,8 @@ pub struct FakeCluster {
     respond: Box<Respond>,
     /// Every write so far.
     pub written: Mutex<Vec<Command>>,
+    /// Every operation on the cluster itself so far.
+    pub operated: Mutex<Vec<Operation>>,
     /// What the next writes answer; empty: `Done`.
     pub outcomes: Mutex<Vec<Result<Outcome, ClusterError>>>,
 }
@@ -20,7 +22,7 @@ pub struct FakeCluster {
 impl FakeCluster {
     /// A datacenter that answers what `respond` says, with index 1.
     pub fn new(respond: impl Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync + 'static) -> Self {
-        Self { respond: Box::new(respond), written: Mutex::default(), outcomes: Mutex::default() }
+        Self { respond: Box::new(respond), written: Mutex::default(), operated: Mutex::default(), outcomes: Mutex::default() }
     }
 }
 
@@ -38,13 +40,12 @@ impl Cluster for FakeCluster {
         if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) }
     }
 
-    async fn operate(&self, _operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
-        // A datacenter that cannot be asked cannot be operated.
-        (self.respond)(
-            &Query::StatusLeader,
-            &QueryOptions { datacenter: options.datacenter.clone(), ..QueryOptions::default() },
-        )?;
-        Err(ClusterError::Internal("operations on the cluster are not built here".to_owned()))
+    async fn operate(&self, operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
+        // A datacenter that does not answer queries does nothing else either.
+        let asked = QueryOptions { datacenter: options.datacenter.clone(), ..QueryOptions::default() };
+        (self.respond)(&Query::StatusLeader, &asked)?;
+        self.operated.lock().push(operation.clone());
+        Ok(Operated::Done)
     }
 
     async fn read_txn(&self, _ops: &[TxnOp], _options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {

@@ -143,7 +143,7 @@ fn a_file_named_by_itself_is_read_and_watched() {
 
 #[test]
 fn flags_that_are_not_built_are_refused_by_name() {
-    for (flag, name) in [("-retry-join=10.0.0.1", "retry"), ("-bootstrap-expect=3", "bootstrap")] {
+    for (flag, name) in [("-primary-gateway=10.0.0.1", "primary-gateway"), ("-syslog", "syslog")] {
         let mut agent = Agent::prepare(Plan::durable().argument(flag));
         agent.spawn();
         assert_eq!(agent.wait_end().code(), Some(1), "{flag}");
