@@ -371,6 +371,7 @@ fn http(judge: &mut Judge<'_>) -> HttpSettings {
         block_endpoints: s.texts("http_config.block_endpoints"),
         response_headers: s.text_map("http_config.response_headers"),
         allow_write_http_from: allow,
+        use_cache: s.flag("http_config.use_cache"),
         header_bytes_max: if header_bytes == 0 { 1 << 20 } else { header_bytes },
         https_handshake_timeout: s.duration("limits.https_handshake_timeout"),
     }

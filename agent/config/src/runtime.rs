@@ -174,6 +174,8 @@ pub struct HttpSettings {
     pub response_headers: BTreeMap<String, String>,
     /// Networks that may write, as `address/bits`; empty: all.
     pub allow_write_http_from: Vec<String>,
+    /// Whether `?cached` has a meaning.
+    pub use_cache: bool,
     /// Most bytes of request headers.
     pub header_bytes_max: usize,
     /// Time given to a TLS handshake.

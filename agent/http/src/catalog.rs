@@ -12,7 +12,7 @@ use serde_json::json;
 
 pub(crate) async fn datacenters(call: &Call<'_>) -> Result<Reply, HttpError> {
     let query = QueryOptions { token: call.token(), ..QueryOptions::default() };
-    let answer = call.query(&Query::Datacenters, &ReadOptions { query, cached: false }).await?;
+    let answer = call.query(&Query::Datacenters, &ReadOptions { query, ..ReadOptions::default() }).await?;
     Ok(call.style.shared(&answer.content, &answer.content.reply))
 }
 
@@ -49,15 +49,21 @@ pub(crate) fn named<'a>(call: &'a Call<'_>, missing: &str) -> Result<&'a str, Ht
 /// A read with index headers, also on failure; `cacheable` where Consul tells `X-Cache`.
 pub(crate) async fn read(call: &Call<'_>, query: Query, cacheable: bool) -> Result<Reply, HttpError> {
     let options = call.read_options()?;
-    let answer = call.query(&query, &options).await.map_err(|error| HttpError::from(error).with_meta())?;
+    let told = |error| HttpError::from(error).with_meta();
+    let (answer, age) = if cacheable && options.cached {
+        let recalled = call.recall(&query, &options, options.control.of_followed()).await.map_err(told)?;
+        (recalled.answer, Some(recalled.age))
+    } else {
+        (call.query(&query, &options).await.map_err(told)?, None)
+    };
     let mut reply = match &answer.content.reply {
         // Consul's list form has no null for a whole answer.
         Answered::NodeServiceList(None) => call.style.json(&json!({"Node": null, "Services": null})),
         shape => call.style.shared(&answer.content, shape),
     };
     respond::set_meta(reply.headers_mut(), &answer.meta);
-    if cacheable && options.cached {
-        respond::set_cache(reply.headers_mut(), call.app.asked.age(&query, &options.query));
+    if let Some(age) = age {
+        respond::set_cache(reply.headers_mut(), age);
     }
     Ok(reply)
 }

@@ -1,6 +1,5 @@
 //! From a request to its handler: what Consul does around every endpoint, in its order.
 
-use crate::cache::Asked;
 use crate::error::HttpError;
 use crate::events::{HandlerPanicked, RequestServed};
 use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
@@ -17,7 +16,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use lictor_net::{Shutdown, clock};
-use lictor_rpc::{Answer, Cluster, ClusterError, Node, WriteOptions};
+use lictor_rpc::{Answer, Cluster, ClusterError, Freshness, Node, Recalled, Subscriptions, WriteOptions};
 use lictor_telemetry::Emit;
 use lictor_types::{Query, Token};
 use serde_json::Value;
@@ -38,7 +37,7 @@ pub(crate) struct App {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) node: Arc<dyn Node>,
     pub(crate) shutdown: Shutdown,
-    pub(crate) asked: Asked,
+    pub(crate) kept: Arc<Subscriptions>,
     pub(crate) extra_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -84,6 +83,15 @@ impl Call<'_> {
         tokio::select! {
             biased;
             answer = self.app.cluster.query(query, &options.query) => answer,
+            () = self.app.shutdown.requested() => Err(ClusterError::ShuttingDown),
+        }
+    }
+
+    /// Asks what is kept of earlier answers; the wait ends when the agent goes away.
+    pub(crate) async fn recall(&self, query: &Query, options: &ReadOptions, wish: Freshness) -> Result<Recalled, ClusterError> {
+        tokio::select! {
+            biased;
+            recalled = self.app.kept.recall(query, &options.query, wish) => recalled,
             () = self.app.shutdown.requested() => Err(ClusterError::ShuttingDown),
         }
     }

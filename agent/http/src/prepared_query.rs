@@ -86,7 +86,12 @@ pub(crate) async fn execute(call: &Call<'_>) -> Result<Reply, HttpError> {
         },
     };
     let query = Query::PreparedExecute(Box::new(order));
-    let answer = call.query(&query, &options).await.map_err(told)?;
+    let (answer, age) = if options.cached {
+        let recalled = call.recall(&query, &options, options.control.of_fetched()).await.map_err(told)?;
+        (recalled.answer, Some(recalled.age))
+    } else {
+        (call.query(&query, &options).await.map_err(told)?, None)
+    };
     let Answered::PreparedExecution(found) = &answer.content.reply else { return Err(HttpError::failed("internal error")) };
     let Some(found) = found else {
         // Consul's cache knows no 404.
@@ -95,8 +100,8 @@ pub(crate) async fn execute(call: &Call<'_>) -> Result<Reply, HttpError> {
     };
     let mut reply = call.style.json(&Execution::of(found, &answer.meta));
     respond::set_meta(reply.headers_mut(), &answer.meta);
-    if options.cached {
-        respond::set_cache(reply.headers_mut(), call.app.asked.age(&query, &options.query));
+    if let Some(age) = age {
+        respond::set_cache(reply.headers_mut(), age);
     }
     Ok(reply)
 }

@@ -16,6 +16,7 @@ use lictor_telemetry::logs::Follower;
 use lictor_types::{Consistency, Index, QueryMeta};
 use serde::Serialize;
 use std::io::Write;
+use std::time::Duration;
 
 /// What every handler answers.
 pub(crate) type Reply = Response<ReplyBody>;
@@ -206,10 +207,10 @@ pub(crate) fn set_content_hash(reply: &mut Reply, hash: &str) {
 }
 
 /// Sets `X-Cache` and, on a hit, `Age` in seconds.
-pub(crate) fn set_cache(headers: &mut HeaderMap, age_seconds: Option<u64>) {
-    headers.insert("x-cache", HeaderValue::from_static(if age_seconds.is_some() { "HIT" } else { "MISS" }));
-    if let Some(seconds) = age_seconds {
-        headers.insert("age", HeaderValue::from(seconds));
+pub(crate) fn set_cache(headers: &mut HeaderMap, age: Option<Duration>) {
+    headers.insert("x-cache", HeaderValue::from_static(if age.is_some() { "HIT" } else { "MISS" }));
+    if let Some(age) = age {
+        headers.insert("age", HeaderValue::from(age.as_secs()));
     }
 }
 

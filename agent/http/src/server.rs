@@ -1,6 +1,5 @@
 //! Listeners and connections: bind first, then serve, then drain.
 
-use crate::cache::Asked;
 use crate::dispatch::{App, Peer, serve};
 use crate::events::ClientLimited;
 use crate::patience::Patience;
@@ -14,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use lictor_net::bind::{self, UnixSocketFile};
 use lictor_net::tls::{self, ServerIdentity, ServerSettings, TlsAcceptor, TlsError};
 use lictor_net::{Shutdown, TcpListener, TcpStream, UnixListener, UnixStream, clock};
-use lictor_rpc::{Cluster, Node};
+use lictor_rpc::{Cluster, Node, Subscriptions};
 use lictor_telemetry::Emit;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -78,11 +77,12 @@ pub struct HttpServer {
 }
 
 impl HttpServer {
-    /// Takes the addresses of `settings`; requests queue in the kernel until [`HttpServer::serve`].
+    /// Takes the addresses of `settings`; `?cached` is answered from `kept`. Requests queue in the kernel until [`HttpServer::serve`].
     pub async fn bind(
         settings: HttpSettings,
         cluster: Arc<dyn Cluster>,
         node: Arc<dyn Node>,
+        kept: Arc<Subscriptions>,
         shutdown: Shutdown,
     ) -> Result<Self, BindError> {
         let mut extra_headers = Vec::with_capacity(settings.response_headers.len());
@@ -121,7 +121,7 @@ impl HttpServer {
                 }
             });
         }
-        let app = App { settings, cluster, node, shutdown, asked: Asked::default(), extra_headers };
+        let app = App { settings, cluster, node, shutdown, kept, extra_headers };
         Ok(Self { listeners, identity, app: Arc::new(app) })
     }
 

@@ -18,7 +18,7 @@ use lictor_gossip::driver::RetryError;
 use lictor_http::HttpServer;
 use lictor_local::PauseGuard;
 use lictor_net::Shutdown;
-use lictor_rpc::{Cluster, EventLog, Node};
+use lictor_rpc::{Cluster, EventLog, Node, SubscriptionSettings, Subscriptions};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::io::Read;
@@ -174,7 +174,8 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         events,
         leaving: leave,
     });
-    let doors = open_doors(&config, &cluster, &node, &shutdown, chance.next_u64()).await;
+    let kept = Subscriptions::start(Arc::clone(&cluster), SubscriptionSettings::new(chance.next_u64()), &shutdown);
+    let doors = open_doors(&config, &cluster, kept, &node, &shutdown, chance.next_u64()).await;
     let (http, dns) = match doors {
         Ok(doors) => doors,
         Err(error) => {
@@ -221,15 +222,18 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
 async fn open_doors(
     config: &RuntimeConfig,
     cluster: &Arc<dyn Cluster>,
+    kept: Arc<Subscriptions>,
     node: &Arc<dyn Node>,
     shutdown: &Shutdown,
     seed: u64,
 ) -> Result<(HttpServer, Option<DnsServer>)> {
-    let http = HttpServer::bind(settings::http(config)?, Arc::clone(cluster), Arc::clone(node), shutdown.clone()).await?;
+    // A server has the catalog in memory; a client agent has what it keeps of answers.
+    let of_dns: Arc<dyn Cluster> = if config.server { Arc::clone(cluster) } else { kept.clone() };
+    let http = HttpServer::bind(settings::http(config)?, Arc::clone(cluster), Arc::clone(node), kept, shutdown.clone()).await?;
     let dns = if config.listeners.dns.is_empty() {
         None
     } else {
-        Some(DnsServer::bind(settings::dns(config)?, Arc::clone(cluster), seed, shutdown).await?)
+        Some(DnsServer::bind(settings::dns(config)?, of_dns, seed, shutdown).await?)
     };
     Ok((http, dns))
 }

@@ -1,9 +1,10 @@
 //! The two doors inward: [`Cluster`] (the datacenter) and [`Node`] (this agent).
 //!
 //! Owns: the two traits, their errors, the fakes tests use in their place; the wire between agents (`proto/`), both its ends
-//! ([`RpcServer`], [`Pool`]), and whom to ask ([`Servers`], [`Forwarder`], [`Datacenters`]).
+//! ([`RpcServer`], [`Pool`]), whom to ask ([`Servers`], [`Forwarder`], [`Datacenters`]), and the answers kept of what was asked
+//! ([`Subscriptions`]).
 //! Never: depends on raft, catalog, server or local.
-//! Entry points: [`Cluster`], [`Node`], [`RpcServer`], [`Pool`], [`Forwarder`], [`Datacenters`], [`fake`].
+//! Entry points: [`Cluster`], [`Node`], [`RpcServer`], [`Pool`], [`Forwarder`], [`Datacenters`], [`Subscriptions`], [`fake`].
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod server;
 pub mod server_list;
 pub mod servers;
 pub mod status;
+pub mod subscriptions;
 pub mod wire;
 
 pub use cluster::{Answer, Cluster, Content, WriteOptions};
@@ -37,3 +39,4 @@ pub use server::{RpcServer, RpcServerSettings, Services};
 pub use server_list::{ServerAddress, ServerList};
 pub use servers::Servers;
 pub use status::{ServerStatus, StatusSource};
+pub use subscriptions::{Freshness, Recalled, SubscriptionSettings, Subscriptions};

@@ -149,7 +149,7 @@ pub const ROWS: &[OptionRow] = &[
     row("http_config.response_headers", TextMap, "", "Headers added to every answer").reloads(),
     row("http_config.allow_write_http_from", Texts, "", "Networks (CIDR) that may call writing endpoints; empty: all")
         .flag("allow-write-http-from"),
-    row("http_config.use_cache", Bool, "true", "Allow ?cached (Lictor answers from memory)").silent(),
+    row("http_config.use_cache", Bool, "true", "Answer requests with ?cached from the answers that the agent keeps"),
     row("http_config.max_header_bytes", Integer, "0", "Most bytes of request headers; 0: 1 MiB"),
     row("limits.http_max_conns_per_client", Integer, "200", "Most open HTTP connections of one address").reloads(),
     row("limits.https_handshake_timeout", Duration, "5s", "Time given to a TLS handshake"),

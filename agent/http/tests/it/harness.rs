@@ -1,10 +1,10 @@
 //! A running server and the rawest of clients.
 
 use crate::fake_node::FakeNode;
-use lictor_http::{HttpServer, HttpSettings, Listen};
+use lictor_http::{BindError, HttpServer, HttpSettings, Listen};
 use lictor_net::{Shutdown, TcpStream, clock};
-use lictor_rpc::Cluster;
 use lictor_rpc::fake::FakeCluster;
+use lictor_rpc::{Cluster, SubscriptionSettings, Subscriptions};
 use lictor_types::{KvEntry, Query, Reply};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Server {
         settings.listeners = vec![Listen::Tcp("127.0.0.1:0".parse().unwrap())];
         let node = Arc::new(node);
         let shutdown = Shutdown::new();
-        let server = HttpServer::bind(settings, cluster, node.clone(), shutdown.clone()).await.unwrap();
+        let server = bind(settings, cluster, node.clone(), &shutdown).await.unwrap();
         let address = server.local_addrs()[0];
         Self { address, node, shutdown, serving: tokio::spawn(server.serve()) }
     }
@@ -54,6 +54,17 @@ impl Server {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         (head.to_owned(), body.to_owned())
     }
+}
+
+/// A server over a datacenter, with nothing kept yet.
+pub(crate) async fn bind(
+    settings: HttpSettings,
+    cluster: Arc<dyn Cluster>,
+    node: Arc<FakeNode>,
+    shutdown: &Shutdown,
+) -> Result<HttpServer, BindError> {
+    let kept = Subscriptions::start(cluster.clone(), SubscriptionSettings::new(1), shutdown);
+    HttpServer::bind(settings, cluster, node, kept, shutdown.clone()).await
 }
 
 pub(crate) async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> String {

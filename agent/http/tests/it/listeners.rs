@@ -1,7 +1,7 @@
 //! Addresses: taken, stale, unix.
 
 use crate::fake_node::FakeNode;
-use crate::harness::{canned, read_all, soon};
+use crate::harness::{self, canned, read_all, soon};
 use lictor_http::{BindError, HttpServer, HttpSettings, Listen, UnixSocket};
 use lictor_net::{Shutdown, UnixStream};
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 async fn bind(listeners: Vec<Listen>, shutdown: &Shutdown) -> Result<HttpServer, BindError> {
     let settings = HttpSettings { listeners, ..HttpSettings::default() };
-    HttpServer::bind(settings, Arc::new(canned()), Arc::new(FakeNode::default()), shutdown.clone()).await
+    harness::bind(settings, Arc::new(canned()), Arc::new(FakeNode::default()), shutdown).await
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_taken_port_is_a_clear_error() {
 #[tokio::test]
 async fn a_bad_response_header_is_a_clear_error() {
     let settings = HttpSettings { response_headers: vec![("X Y".to_owned(), "z".to_owned())], ..HttpSettings::default() };
-    let made = HttpServer::bind(settings, Arc::new(canned()), Arc::new(FakeNode::default()), Shutdown::new()).await;
+    let made = harness::bind(settings, Arc::new(canned()), Arc::new(FakeNode::default()), &Shutdown::new()).await;
     assert_eq!(made.err().unwrap().to_string(), "response header \"X Y\" is not valid");
 }
 

@@ -1,7 +1,7 @@
 //! The https port: HTTP/1.1 and HTTP/2, as the client wishes.
 
 use crate::fake_node::FakeNode;
-use crate::harness::{canned, read_all, soon};
+use crate::harness::{self, canned, read_all, soon};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,7 +22,7 @@ fn certificate(folder: &Path) -> ServerSettings {
 
 async fn bind(tls: Option<ServerSettings>, shutdown: &Shutdown) -> Result<HttpServer, BindError> {
     let settings = HttpSettings { listeners: vec![Listen::Tls("127.0.0.1:0".parse().unwrap())], tls, ..HttpSettings::default() };
-    HttpServer::bind(settings, Arc::new(canned()), Arc::new(FakeNode::default()), shutdown.clone()).await
+    harness::bind(settings, Arc::new(canned()), Arc::new(FakeNode::default()), shutdown).await
 }
 
 #[tokio::test]

@@ -7,4 +7,5 @@ mod failover;
 mod raft;
 mod rig;
 mod strangers;
+mod subscriptions;
 mod tls;

@@ -15,6 +15,7 @@ mod lifecycle;
 mod mutation;
 mod reload;
 mod start;
+mod subscriptions;
 mod watcher;
 
 /// A number from the environment, which campaigns set; tests in a row with others use a small one.
