@@ -465,8 +465,6 @@ fn cluster(s: &Settings, encrypt: String) -> ClusterSettings {
         reconnect_timeout: s.duration("reconnect_timeout"),
         reconnect_timeout_wan: s.duration("reconnect_timeout_wan"),
         advertise_reconnect_timeout: s.duration("advertise_reconnect_timeout"),
-        allowed_cidrs_lan: s.texts("serf_lan_allowed_cidrs"),
-        allowed_cidrs_wan: s.texts("serf_wan_allowed_cidrs"),
         non_voting_server: s.flag("non_voting_server"),
         autopilot: AutopilotConfig {
             cleanup_dead_servers: s.flag("autopilot.cleanup_dead_servers"),

@@ -305,10 +305,6 @@ pub struct ClusterSettings {
     pub reconnect_timeout_wan: Duration,
     /// What this agent asks others to do instead, for itself; zero: nothing.
     pub advertise_reconnect_timeout: Duration,
-    /// Networks whose members may join, as `address/bits`; empty: all.
-    pub allowed_cidrs_lan: Vec<String>,
-    /// Networks whose servers of other datacenters may join; empty: all.
-    pub allowed_cidrs_wan: Vec<String>,
     /// A server that never votes.
     pub non_voting_server: bool,
     /// Autopilot's settings, until an operator sets others.

@@ -274,8 +274,9 @@ impl Agent {
         };
         tracing::info!(leave = left, "ending");
         let end = async {
+            // Also of one that comes back: the others need not wait until they miss it.
+            self.datacenter.hand_over().await;
             if left {
-                self.datacenter.hand_over().await;
                 self.pools.leave().await;
                 self.datacenter.wait_removed().await;
             }

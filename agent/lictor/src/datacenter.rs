@@ -149,7 +149,7 @@ impl Datacenter {
         }
     }
 
-    /// A leader that leaves lets another lead first: clients wait for no election then.
+    /// A leader that ends lets another lead first: clients wait for no election then.
     pub(crate) async fn hand_over(&self) {
         if let Some(raft) = self.raft().filter(|raft| raft.is_leader() && raft.peers().len() > 1)
             && let Err(error) = raft.transfer_leadership(None).await
