@@ -143,7 +143,7 @@ async fn a_pool_in_the_clear_has_no_keys() {
     {
         let report = nodes[0].handle.keyring(operation).await;
         assert_eq!((report.nodes, report.errors), (2, 2), "{report:?}");
-        assert!(report.messages.values().all(|message| message.contains("not encrypted")), "{report:?}");
+        assert!(report.messages.values().all(|message| message.contains("encryption not enabled")), "{report:?}");
         assert!(report.keys.is_empty());
     }
 }
