@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rustix::process::Signal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// What is done to a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,10 @@ pub enum Harm {
 /// All kinds, the most telling first.
 pub const HARMS: [Harm; 5] = [Harm::PauseLeader, Harm::KillLeader, Harm::ChangeMembers, Harm::KillAny, Harm::KillTwo];
 
-/// HTTP ports of the agents that clients may use; those under harm stay among them.
+/// How long clients come to a server that stands still, before it goes on.
+const HANG: Duration = Duration::from_millis(50);
+
+/// HTTP ports of the agents that clients may use; those that are killed stay among them.
 #[derive(Debug, Default)]
 pub struct Doors(RwLock<Vec<u16>>);
 
@@ -138,8 +142,14 @@ impl Nemesis {
             Harm::PauseLeader => {
                 let leader = self.leader();
                 self.server(leader).signal(Signal::STOP);
+                // Else all clients would soon hang there.
+                let port = self.server(leader).ports.http;
+                self.doors.set(self.doors.all().into_iter().filter(|door| *door != port).collect());
                 self.wait_other_leader(leader);
                 progress.wait_more(20);
+                // Some shall hang there when it goes on and does not know yet that it leads no longer.
+                self.open_doors();
+                wait::pace(HANG);
                 self.server(leader).signal(Signal::CONT);
             }
             Harm::ChangeMembers => self.change_members(progress),
