@@ -10,6 +10,9 @@ autopilot { server_stabilization_time = "500ms" last_contact_threshold = "1s" }
 retry_interval = "200ms"
 "#;
 
+/// The file that is the same on all.
+const FILE: &str = "00-cluster.hcl";
+
 /// A running cluster: servers `s0`, `s1`, … and client agents `c0`, `c1`, ….
 pub struct Cluster {
     /// The servers.
@@ -44,10 +47,19 @@ impl Cluster {
 
     /// One more agent that joins through the servers there are; not started yet.
     pub fn prepare(&self, node: &str, role: Role) -> Agent {
+        Agent::prepare(Plan::named(node, role).file(FILE, &self.configuration()))
+    }
+
+    /// What an agent of this cluster is configured with.
+    fn configuration(&self) -> String {
         // The first one may be the only one that is known, and is dead later: whoever joins names all.
         let known: Vec<String> = self.servers.iter().map(|server| format!("\"127.0.0.1:{}\"", server.ports.serf_lan)).collect();
-        let join = format!("retry_join = [{}]\n", known.join(", "));
-        Agent::prepare(Plan::named(node, role).file("00-cluster.hcl", &format!("{QUICK}{join}{}", self.hcl)))
+        format!("{QUICK}retry_join = [{}]\n{}", known.join(", "), self.hcl)
+    }
+
+    /// Tells all agents which servers there are, for when they start again.
+    pub fn tell_servers(&self) {
+        self.agents().for_each(|agent| agent.write(FILE, self.configuration()));
     }
 
     /// All agents.

@@ -1,9 +1,9 @@
 //! Black-box tests: real processes, real sockets, real files; only HTTP, DNS, the command line and files are looked at.
 //!
-//! Owns: starting and ending agents, asking them, waiting for a condition.
+//! Owns: starting and ending agents, asking them, waiting for a condition, doing them harm, judging histories of requests.
 //! Never: names a room of the agent. The binary under test is `$LICTOR_BIN`, else the one built beside the tests; with
 //! `LICTOR_BIN` naming another agent, the same cases judge that one.
-//! Entry points: [`Agent`], [`Cluster`], [`wait::until`].
+//! Entry points: [`Agent`], [`Cluster`], [`wait::until`], [`nemesis::Nemesis`], [`history::History`].
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,9 @@ pub mod agent;
 pub mod binary;
 pub mod cluster;
 pub mod dns;
+pub mod history;
 pub mod http;
+pub mod nemesis;
 pub mod ports;
 pub mod wait;
 

@@ -1,6 +1,11 @@
 //! Free ports on loopback.
 
 use std::net::{TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Where the ports are taken from: below those that systems give to outgoing connections. Such a connection could get the port of an
+/// agent that is killed and comes back.
+const RANGE: std::ops::Range<u32> = 10_000..32_000;
 
 /// The ports of one agent.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +32,14 @@ impl Ports {
     }
 }
 
+/// The next one of this process that is free; others begin elsewhere.
 fn hold() -> (TcpListener, UdpSocket) {
-    for _ in 0..100 {
-        let tcp = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().expect("it is bound")) {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let count = RANGE.end - RANGE.start;
+    for _ in 0..count {
+        let at = std::process::id().wrapping_mul(509).wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % count;
+        let port = u16::try_from(RANGE.start + at).expect("the range is one of ports");
+        if let (Ok(tcp), Ok(udp)) = (TcpListener::bind(("127.0.0.1", port)), UdpSocket::bind(("127.0.0.1", port))) {
             return (tcp, udp);
         }
     }

@@ -10,17 +10,26 @@ mod definitions;
 mod disk;
 mod dns;
 mod end;
+mod kills;
 mod latency;
 mod lifecycle;
+mod linear;
+mod locks;
 mod mutation;
 mod reload;
 mod start;
 mod subscriptions;
 mod watcher;
+mod watches;
 
 /// A number from the environment, which campaigns set; tests in a row with others use a small one.
 fn scale(name: &str, small: usize) -> usize {
     std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(small)
+}
+
+/// What chance depends on in campaigns; told by all that fail.
+fn seed() -> u64 {
+    scale("LICTOR_SEED", 7) as u64
 }
 
 /// A file that defines one service.
