@@ -28,8 +28,8 @@ pub(crate) struct ServersSeen {
 impl Server {
     /// Looks again and again, until it leads no more.
     pub(super) async fn keep_servers(&self, members: &mut watch::Receiver<Vec<Member>>) {
-        self.write_autopilot_defaults().await;
         loop {
+            self.write_autopilot_defaults().await;
             let known = members.borrow_and_update().clone();
             self.look_at_servers(&known).await;
             tokio::select! {
@@ -40,7 +40,8 @@ impl Server {
         }
     }
 
-    /// The first leader writes down the settings of its configuration; from then on operators set them.
+    /// The first leader writes down the settings of its configuration; from then on operators set them. Asked at each look, so that a
+    /// write that failed is made up for.
     async fn write_autopilot_defaults(&self) {
         if self.catalog.snapshot().autopilot().is_none() {
             let config = self.settings.autopilot.clone();
@@ -147,45 +148,45 @@ impl Server {
 
     /// The members of raft with the names of their nodes.
     pub(crate) fn raft_configuration(&self) -> RaftConfiguration {
+        let (index, servers) = self.raft_servers();
+        RaftConfiguration { servers: servers.into_iter().map(|(_, server)| server).collect(), index }
+    }
+
+    /// The same, each member with its number in raft.
+    fn raft_servers(&self) -> (Index, Vec<(u64, RaftServer)>) {
         let configuration = self.raft.configuration();
         let members = self.members.borrow();
         let servers = configuration.members.iter().map(|known| {
             let member = members.iter().find(|member| raft_id_of(member) == known.id && as_server(member).is_some());
-            RaftServer {
+            let server = RaftServer {
                 id: member.and_then(|member| member.tags.get("id").cloned()).unwrap_or_else(|| format!("{:016x}", known.id)),
                 node: member.map_or_else(|| "(unknown)".to_owned(), |member| member.name.to_string()),
                 address: known.address.clone(),
                 leader: known.leader,
                 protocol_version: "3".to_owned(),
                 voter: known.voter,
-            }
+            };
+            (known.id, server)
         });
-        RaftConfiguration { servers: servers.collect(), index: Index(configuration.index) }
+        (Index(configuration.index), servers.collect())
     }
 
     /// Carries out what an operator asks.
     pub(crate) async fn carry_out(&self, operation: &RaftOperation) -> Result<(), ClusterError> {
-        let configuration = self.raft_configuration();
-        let number = |server: &RaftServer| {
-            let known = self.raft.configuration();
-            known.members.iter().find(|member| member.address == server.address).map(|member| member.id)
+        let (_, servers) = self.raft_servers();
+        let find = |what: &str, wanted: &str, of: fn(&RaftServer) -> &str| {
+            let found = servers.iter().find(|(_, server)| of(server) == wanted).map(|(raft_id, _)| *raft_id);
+            found.ok_or_else(|| ClusterError::Refused(format!("{what} {wanted:?} was not found in the Raft configuration")))
         };
-        let found =
-            |fits: &dyn Fn(&RaftServer) -> bool| configuration.servers.iter().find(|server| fits(server)).and_then(number);
         match operation {
-            RaftOperation::RemovePeerByAddress(address) => match found(&|server| server.address == *address) {
-                Some(id) => self.raft.remove_server(id).await,
-                None => Err(ClusterError::Refused(format!("address {address:?} was not found in the Raft configuration"))),
-            },
-            RaftOperation::RemovePeerById(id) => match found(&|server| server.id == *id) {
-                Some(id) => self.raft.remove_server(id).await,
-                None => Err(ClusterError::Refused(format!("id {id:?} was not found in the Raft configuration"))),
-            },
-            RaftOperation::TransferLeader(id) if id.is_empty() => self.raft.transfer_leadership(None).await.map(drop),
-            RaftOperation::TransferLeader(id) => match found(&|server| server.id == *id) {
-                Some(id) => self.raft.transfer_leadership(Some(id)).await.map(drop),
-                None => Err(ClusterError::Refused(format!("id {id:?} was not found in the Raft configuration"))),
-            },
+            RaftOperation::RemovePeerByAddress(address) => {
+                self.raft.remove_server(find("address", address, |server| &server.address)?).await
+            }
+            RaftOperation::RemovePeerById(id) => self.raft.remove_server(find("id", id, |server| &server.id)?).await,
+            RaftOperation::TransferLeader(id) => {
+                let to = if id.is_empty() { None } else { Some(find("id", id, |server| &server.id)?) };
+                self.raft.transfer_leadership(to).await.map(drop)
+            }
         }
     }
 }
