@@ -283,7 +283,7 @@ impl Pool {
     }
 
     /// One call, one reply. A connection that turns out to be closed is made anew, once.
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "one call on the wire has as many parts, each of another kind")]
     async fn unary<Q, A>(
         &self,
         lane: Lane,
