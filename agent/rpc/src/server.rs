@@ -89,7 +89,11 @@ impl RpcServer {
     /// Answers until shutdown. Then the listener closes, and requests under way may finish within the drain time.
     pub async fn serve(self, services: Services) {
         let door = Arc::new(Door {
-            answerer: Arc::new(Answerer { services, slots: Semaphore::new(self.settings.requests_max) }),
+            answerer: Arc::new(Answerer {
+                services,
+                slots: Semaphore::new(self.settings.requests_max),
+                shutdown: self.shutdown.clone(),
+            }),
             settings: self.settings,
             addresses: Mutex::default(),
             shutdown: self.shutdown,

@@ -12,7 +12,7 @@ use crate::wire::packed::{pack, pack_reply, unpack};
 use crate::wire::{MESSAGE_BYTES_MAX, RAFT_BYTES_MAX, VERSION, check_version, path};
 use bytes::Bytes;
 use hyper::body::Incoming;
-use lictor_net::clock;
+use lictor_net::{Shutdown, clock};
 use lictor_types::{Command, Operation, Query, QueryMeta, QueryOptions, TxnOp, TxnReply};
 use prost::Message;
 use std::future::Future;
@@ -33,6 +33,7 @@ pub(super) struct Answerer {
     pub(super) services: Services,
     /// One for each request that may be under way.
     pub(super) slots: Semaphore,
+    pub(super) shutdown: Shutdown,
 }
 
 impl Answerer {
@@ -76,7 +77,12 @@ impl Answerer {
         let asked = async move {
             let query: Query = unpack("query", &message.query_msgpack).map_err(ClusterError::BadRequest)?;
             let options: QueryOptions = message.options.unwrap_or_default().try_into().map_err(ClusterError::BadRequest)?;
-            let answer = within(message.patience_millis, self.services.cluster.query(&query, &options)).await?;
+            let answer = tokio::select! {
+                biased;
+                // Who waits for a change goes on waiting at another server; the answer of now would only be asked for again.
+                () = self.shutdown.requested() => return Err(ClusterError::ShuttingDown),
+                answer = within(message.patience_millis, self.services.cluster.query(&query, &options)) => answer?,
+            };
             let reply = packed(&answer)?;
             Ok::<_, ClusterError>((answer.meta, reply))
         };
