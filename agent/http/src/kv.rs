@@ -88,7 +88,9 @@ async fn put(call: &mut Call<'_>) -> Result<Reply, HttpError> {
             verb = lock;
         }
     }
-    entry.value = call.body(call.app.settings.kv_max_value_bytes, Some("kv_max_value_size")).await?;
+    let body = call.body(call.app.settings.kv_max_value_bytes, Some("kv_max_value_size")).await?;
+    // What came over the wire is part of the connection's buffer, and would keep all of that in memory as long as the key lives.
+    entry.value = Bytes::copy_from_slice(&body);
     write(call, verb, entry).await
 }
 

@@ -187,6 +187,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     };
     shutdown.spawn(http.serve());
     shutdown.spawn(tick_metrics(shutdown.clone()));
+    shutdown.spawn(crate::memory::give_back(shutdown.clone()));
 
     let targets = Targets {
         local: local.clone(),

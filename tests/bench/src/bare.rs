@@ -1,6 +1,7 @@
-//! The physical limit: the same bytes from a bare hyper loop and a bare UDP loop, on the subjects' core.
+//! The physical limit: the same bytes from a bare hyper loop and a bare UDP loop, the same programs from a bare loop of starts, on the
+//! subjects' core.
 
-use crate::measure::{SUBJECT_CORE, pin_to};
+use crate::measure::{self, SUBJECT_CORE, pin_to};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -10,9 +11,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::UdpSocket;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 /// Serves one body to every request, for as long as the process runs; its port.
 pub(crate) fn http(body: Bytes) -> Result<u16> {
@@ -64,4 +67,20 @@ pub(crate) fn udp() -> Result<u16> {
         }
     });
     Ok(port)
+}
+
+/// Starts a program over and over, with a pause after each, and reads its output to the end; processor time of one run, the program's
+/// own included, in milliseconds.
+#[expect(clippy::disallowed_methods, reason = "the pause is part of the load, as an agent's checks have it; nothing is asserted")]
+pub(crate) fn programs(program: &'static str, runs: u32, pause: Duration) -> Result<f64> {
+    let starting = thread::spawn(move || -> Result<f64> {
+        pin_to(SUBJECT_CORE)?;
+        let before = measure::cpu_ms(std::process::id())?;
+        for _ in 0..runs {
+            Command::new(program).output()?;
+            thread::sleep(pause);
+        }
+        Ok((measure::cpu_ms(std::process::id())? - before) / f64::from(runs))
+    });
+    starting.join().map_err(|_| anyhow::anyhow!("the bare loop ended early"))?
 }

@@ -67,7 +67,7 @@ pub(crate) const ALL: &[Case] = &[
     cost("rss-10000-services", "MiB", life::rss_services),
     cost("check-http", "ms cpu/run", checks::http),
     cost("check-tcp", "ms cpu/run", checks::tcp),
-    cost("check-script", "ms cpu/run", checks::script),
+    Case { limit: Some(checks::script_limit), ..cost("check-script", "ms cpu/run", checks::script) },
     cost("check-script-own", "ms cpu/run", checks::script_own),
     cost("file-to-dns", "ms", life::file_to_dns),
     cost("file-to-dns-10000", "ms", life::file_to_dns_10000),

@@ -13,8 +13,8 @@ const VOTE_KEY: &[u8] = b"v";
 const PURGED_KEY: &[u8] = b"p";
 /// Small figures: an idle agent must stay small, and a log is read only at the start.
 const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
-const MEMTABLE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+const MEMTABLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const CACHE_BYTES: u64 = 1024 * 1024;
 /// Purging removes so many entries in one database batch.
 const REMOVE_CHUNK: u64 = 4096;
 

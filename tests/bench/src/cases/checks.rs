@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const CHECKS: u64 = 200;
 /// A program that does nothing.
-const TRUE: &str = "\"args\":[\"/bin/true\"]";
+const PROGRAM: &str = "/bin/true";
 /// Runs are counted over this time; one a second is due for each check.
 const SECONDS: u64 = 10;
 
@@ -61,11 +61,21 @@ pub(crate) fn tcp(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     per_run(program, &format!("\"tcp\":\"127.0.0.1:{port}\""), measure::cpu_ms, || Some(connections.load(Ordering::Relaxed)))
 }
 
+fn probe() -> String {
+    format!("\"args\":[\"{PROGRAM}\"]")
+}
+
 pub(crate) fn script(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    per_run(program, TRUE, measure::cpu_ms, || None)
+    per_run(program, &probe(), measure::cpu_ms, || None)
 }
 
 /// Without what the programs themselves cost: that is the same whoever starts them.
 pub(crate) fn script_own(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    per_run(program, TRUE, measure::own_cpu_ms, || None)
+    per_run(program, &probe(), measure::own_cpu_ms, || None)
+}
+
+/// The same starts, as often, by nobody who makes anything of them.
+pub(crate) fn script_limit(seconds: f64) -> Result<f64> {
+    let pause = Duration::from_secs(1) / u32::try_from(CHECKS)?;
+    bare::programs(PROGRAM, (seconds.max(1.0) / pause.as_secs_f64()).round() as u32, pause)
 }
