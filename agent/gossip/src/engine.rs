@@ -6,6 +6,7 @@
 //! foca runs the probe cycle, the rules of incarnations and the refutation. Around it the engine keeps the roster (cards, suspicions,
 //! those that left), carries the news itself, holds foca's timers, and so can add what Lifeguard asks for.
 
+mod allowed;
 mod awareness;
 mod broadcasts;
 mod coordinates;
@@ -27,6 +28,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use allowed::AllowedNetworks;
 pub use error::{FireError, JoinError, RequestError, WireError};
 pub use event::{Conflict, ConflictKind, Event, Output};
 pub use roster::RECONNECT_TIMEOUT_TAG;
@@ -157,6 +159,9 @@ impl Engine {
     /// A datagram came. What is not readable, or not for this member, is counted and dropped.
     pub fn handle_packet(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
         self.stats.packets_in += 1;
+        if !self.hears(from) {
+            return;
+        }
         let packet = match packet::read(bytes) {
             Ok(packet) => packet,
             Err(error) => {
@@ -206,6 +211,21 @@ impl Engine {
         if active == Some(true) {
             self.answer(now, from, packet.head, packet.coordinate);
         }
+    }
+
+    /// Whether gossip from that address is taken. What comes from this machine itself comes over no network.
+    fn hears(&mut self, from: SocketAddr) -> bool {
+        from.ip().to_canonical().is_loopback() || self.lets_in(from)
+    }
+
+    /// Whether a member may be at that address; counted if not.
+    fn lets_in(&mut self, address: SocketAddr) -> bool {
+        let allowed = self.settings.allowed.allow(address.ip());
+        if !allowed {
+            self.stats.outsiders += 1;
+            self.stats.last_outsider = Some(address);
+        }
+        allowed
     }
 
     /// Does what is due at `now`.
@@ -290,6 +310,16 @@ impl Engine {
             return Some(self.coordinate());
         }
         entry.place.as_ref().and_then(|place| place.0.clone())
+    }
+
+    /// The latest coordinates heard of the members, this one among them.
+    pub fn coordinates(&self) -> Vec<(NodeName, Coordinate)> {
+        let place = |entry: &Entry| {
+            let own = (entry.ident.node == self.own.node).then(|| self.coordinate());
+            let place = own.or_else(|| entry.place.as_ref()?.0.clone())?;
+            Some((entry.card.name.clone(), place))
+        };
+        self.roster.iter().filter_map(place).collect()
     }
 
     /// Lifeguard's local health multiplier; 0 is healthy.

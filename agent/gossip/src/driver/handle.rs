@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use lictor_net::clock;
 use lictor_types::coordinate::Coordinate;
-use lictor_types::{Member, MemberStatus};
+use lictor_types::{Member, MemberStatus, NodeName};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -188,6 +188,11 @@ impl GossipHandle {
     /// The coordinate last heard of a member.
     pub async fn coordinate_of(&self, name: &str) -> Result<Option<Coordinate>, GossipError> {
         self.ask(|reply| Command::Coordinate { name: Some(name.to_owned()), reply }).await
+    }
+
+    /// The coordinates last heard of all members, this one among them.
+    pub async fn coordinates(&self) -> Result<Vec<(NodeName, Coordinate)>, GossipError> {
+        self.ask(|reply| Command::Coordinates { reply }).await
     }
 
     /// Lifeguard's local health; 0 is healthy.
