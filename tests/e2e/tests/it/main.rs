@@ -6,6 +6,7 @@
 mod cluster;
 mod commands;
 mod crash;
+mod datacenters;
 mod definitions;
 mod disk;
 mod dns;
