@@ -59,7 +59,9 @@ impl Server {
     async fn answer_here(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
         let authorizer = authorize::query(&self.settings.acl, &options.token, query)?;
         if let Some(reply) = self.answer_without_catalog(query).await {
-            return Ok(Answer { meta: self.meta(Index(1), query, options), content: Content::new(reply) });
+            // Nothing here has an index of its own, but who keeps answers wants to know how far this server is.
+            let index = self.catalog.snapshot().index().max(Index(1));
+            return Ok(Answer { meta: self.meta(index, query, options), content: Content::new(reply) });
         }
         if let Some(reply) = self.answer_prepared(query, options, &authorizer).await? {
             // There is nothing to wait for.
