@@ -388,7 +388,8 @@ impl Engine {
 
     /// Sends a datagram: these items first, and (`full`) as many news as fit.
     fn send(&mut self, to: SocketAddr, head: &Head, first: &[Bytes], full: bool) {
-        let with_coordinate = matches!(head.body, Body::Swim(foca::Message::Ping(_) | foca::Message::Ack(_)));
+        let with_coordinate =
+            self.settings.coordinates && matches!(head.body, Body::Swim(foca::Message::Ping(_) | foca::Message::Ack(_)));
         let mut writer = packet::begin(head, with_coordinate.then(|| self.vivaldi.point()));
         let size_max = self.settings.packet_size_max.saturating_sub(ENCRYPTION_ROOM);
         for item in first {

@@ -211,7 +211,12 @@ fn settings(config: &RuntimeConfig, pool: Pool, bind: SocketAddr, seed: u64) -> 
     let allowed = allowed.iter().map(|network| network.parse().with_context(|| format!("{network:?} is no network")));
     let allowed = allowed.collect::<Result<_>>()?;
     Ok(GossipSettings {
-        engine: EngineSettings { reconnect_timeout, allowed, ..with_times(base.engine, times) },
+        engine: EngineSettings {
+            reconnect_timeout,
+            allowed,
+            coordinates: !cluster.disable_coordinates,
+            ..with_times(base.engine, times)
+        },
         data_dir: config.data_dir.clone().filter(|_| !config.dev),
         rejoin_after_leave: cluster.rejoin_after_leave,
         encryption: Encryption {

@@ -58,6 +58,8 @@ pub struct EngineSettings {
     pub tcp_fallback: bool,
     /// Networks whose addresses members may have, and from which gossip is taken.
     pub allowed: AllowedNetworks,
+    /// Whether this member measures round trips and tells where it is.
+    pub coordinates: bool,
     /// Largest user event in bytes, name and payload together.
     pub user_event_size_max: usize,
     /// For the simulations, which must find a member that does not object to being called dead. Always true elsewhere.
@@ -102,6 +104,7 @@ impl EngineSettings {
             lifeguard: true,
             tcp_fallback: true,
             allowed: AllowedNetworks::default(),
+            coordinates: true,
             user_event_size_max: 512,
             refutes: true,
         }

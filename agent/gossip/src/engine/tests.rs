@@ -622,3 +622,20 @@ fn what_comes_from_outside_the_allowed_networks_is_not_taken() {
 fn engine_ident(id: &str) -> Ident {
     Ident { node: identity::node_key(id), generation: 0 }
 }
+
+#[test]
+fn a_member_that_shall_not_tells_no_coordinate() {
+    let mut net = Net::new();
+    for port in 1..=3 {
+        net.add(EngineSettings { coordinates: port != 3, ..settings() }, own(&format!("n{port}"), &format!("id-{port}"), port));
+        if port > 1 {
+            net.join(port, 1);
+        }
+    }
+    net.run(60);
+    for (seer, seen, known) in [(1, "n2", true), (2, "n1", true), (1, "n3", false), (2, "n3", false), (3, "n1", true)] {
+        assert_eq!(net.engines[&seer].coordinate_of(seen).is_some(), known, "{seen} by n{seer}");
+    }
+    assert_eq!(net.engines[&3].coordinate(), Vivaldi::new().point().clone(), "it measures nothing");
+    assert!(net.engines.values().all(|engine| engine.alive() == 3));
+}
