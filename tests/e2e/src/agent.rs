@@ -1,12 +1,15 @@
 //! One agent as a process, ended with the test also when it fails.
 
 use crate::http::{self, Reply};
+use crate::network::Host;
 use crate::ports::Ports;
+use crate::relay::Relay;
 use crate::{binary, wait};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 /// What kind of agent it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// Environment.
     pub environment: Vec<(String, String)>,
+    /// Where it runs; `None`: on the machine, on loopback.
+    pub host: Option<Arc<Host>>,
 }
 
 impl Plan {
@@ -47,6 +52,12 @@ impl Plan {
     /// One of several.
     pub fn named(node: &str, role: Role) -> Self {
         Self { role, node: node.to_owned(), ..Self::default() }
+    }
+    /// On a host of its own.
+    #[must_use]
+    pub fn on(mut self, host: Arc<Host>) -> Self {
+        self.host = Some(host);
+        self
     }
     /// With a file in the configuration directory.
     #[must_use]
@@ -79,6 +90,8 @@ pub struct Agent {
     plan: Plan,
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// The way to one on a host of its own.
+    _relay: Option<Relay>,
     /// Its ports.
     pub ports: Ports,
 }
@@ -87,8 +100,15 @@ impl Agent {
     /// Makes folders and files, starts nothing.
     pub fn prepare(plan: Plan) -> Self {
         let folder = tempfile::Builder::new().prefix("lictor-e2e-").tempdir().expect("a temporary folder can be made");
-        let agent = Self { plan, folder, child: None, ports: Ports::free() };
+        let ports = Ports::free();
+        let socket = folder.path().join("http.sock");
+        let relay = plan.host.as_ref().map(|_| Relay::start(ports.http, socket.clone()));
+        let agent = Self { plan, folder, child: None, _relay: relay, ports };
         fs::create_dir_all(agent.config_dir()).expect("it can be made");
+        if agent.plan.host.is_some() {
+            let hcl = format!("addresses {{ http = \"unix://{}\" }}\n", socket.display());
+            fs::write(agent.config_dir().join("00-door.hcl"), hcl).expect("it can be written");
+        }
         for (name, text) in &agent.plan.files {
             fs::write(agent.config_dir().join(name), text).expect("it can be written");
         }
@@ -111,6 +131,14 @@ impl Agent {
     pub fn node(&self) -> &str {
         if self.plan.node.is_empty() { "e2e" } else { &self.plan.node }
     }
+    /// The address at which other agents reach it.
+    pub fn address(&self) -> String {
+        self.plan.host.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |host| host.address())
+    }
+    /// `ip:port` of its server port.
+    pub fn server_address(&self) -> String {
+        format!("{}:{}", self.address(), self.ports.server)
+    }
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the agent was started").id()
@@ -130,7 +158,7 @@ impl Agent {
         }
         arguments.extend([
             format!("-node={}", self.node()),
-            "-bind=127.0.0.1".to_owned(),
+            format!("-bind={}", self.address()),
             format!("-config-dir={}", self.config_dir().display()),
             format!("-http-port={}", ports.http),
             format!("-dns-port={}", ports.dns),
@@ -146,7 +174,17 @@ impl Agent {
     /// Starts the process; does not wait.
     pub fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("the log can be opened");
-        let child = Command::new(binary::path())
+        let mut command = match &self.plan.host {
+            None => Command::new(binary::path()),
+            Some(host) => {
+                let prefix = host.prefix();
+                let (program, rest) = prefix.split_first().expect("it names a program");
+                let mut command = Command::new(program);
+                command.args(rest).arg(binary::path());
+                command
+            }
+        };
+        let child = command
             .args(self.arguments())
             .envs(self.plan.environment.iter().cloned())
             .stdin(Stdio::null())
