@@ -217,6 +217,12 @@ impl Agent {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
+    /// The same, of an agent that others ask at the same time: by its id alone.
+    pub fn is_running_now(&self) -> bool {
+        let Some(pid) = rustix::process::Pid::from_raw(self.pid() as i32) else { return false };
+        rustix::process::test_kill_process(pid).is_ok()
+    }
+
     /// Ends the process at once (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

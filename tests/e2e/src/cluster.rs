@@ -1,6 +1,7 @@
 //! Several agents of one datacenter, each a process with ports of its own on loopback.
 
 use crate::agent::{Agent, Plan, Role};
+use crate::clocks::Clocks;
 use crate::network::Network;
 use crate::wait;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct Cluster {
     hcl: String,
     /// The hosts they run on, servers first; after them, as it must outlive them.
     pub network: Option<Network>,
+    /// Their clocks, if tests set them.
+    pub clocks: Option<Clocks>,
 }
 
 impl Cluster {
@@ -33,12 +36,20 @@ impl Cluster {
 
     /// As [`Cluster::start`], each with this HCL besides.
     pub fn start_with(servers: usize, clients: usize, hcl: &str) -> Self {
-        Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned(), network: None }.begin(servers, clients)
+        Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned(), network: None, clocks: None }
+            .begin(servers, clients)
     }
 
     /// As [`Cluster::start_with`], each on a host of its own.
     pub fn start_on(network: Network, servers: usize, clients: usize, hcl: &str) -> Self {
-        Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned(), network: Some(network) }.begin(servers, clients)
+        let network = Some(network);
+        Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned(), network, clocks: None }.begin(servers, clients)
+    }
+
+    /// As [`Cluster::start`], with clocks that tests set.
+    pub fn start_by(clocks: Clocks, servers: usize, clients: usize) -> Self {
+        let clocks = Some(clocks);
+        Self { servers: Vec::new(), clients: Vec::new(), hcl: String::new(), network: None, clocks }.begin(servers, clients)
     }
 
     fn begin(mut self, servers: usize, clients: usize) -> Self {
@@ -59,7 +70,8 @@ impl Cluster {
 
     /// One more agent that joins through the servers there are; not started yet.
     pub fn prepare(&self, node: &str, role: Role) -> Agent {
-        let plan = Plan::named(node, role).file(FILE, &self.configuration());
+        let mut plan = Plan::named(node, role).file(FILE, &self.configuration());
+        plan.environment.extend(self.clocks.iter().flat_map(|clocks| clocks.environment(node)));
         Agent::prepare(match &self.network {
             Some(network) => plan.on(network.host(self.servers.len() + self.clients.len())),
             None => plan,

@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod binary;
+pub mod clocks;
 pub mod cluster;
 pub mod dns;
 pub mod history;

@@ -1,6 +1,7 @@
 //! Harm done to a cluster while others use it, chosen by a seed.
 
 use crate::agent::{Agent, Role};
+use crate::clocks::Clocks;
 use crate::cluster::Cluster;
 use crate::network::Network;
 use crate::wait;
@@ -32,6 +33,8 @@ pub enum Harm {
     DeafenLeader,
     /// A server is cut off and is back, again and again.
     Flap,
+    /// The clocks of all servers jump, each elsewhere, again and again.
+    JumpClocks,
 }
 
 /// All kinds, the most telling first.
@@ -40,6 +43,8 @@ pub const HARMS: [Harm; 5] = [Harm::PauseLeader, Harm::KillLeader, Harm::ChangeM
 /// Those of the network; for clusters on hosts of their own.
 pub const CUTS: [Harm; 4] = [Harm::IsolateLeader, Harm::MuteLeader, Harm::DeafenLeader, Harm::Flap];
 
+/// How far clocks jump, in seconds: a leap, a wrong time zone, years, either way.
+const JUMPS: [i64; 6] = [1, -1, 3600, -3600, 100_000_000, -100_000_000];
 /// How long a server is there, and cut off, while it flaps.
 const FLAP: Duration = Duration::from_millis(250);
 /// How long clients come to a server that stands still, before it goes on.
@@ -183,6 +188,18 @@ impl Nemesis {
                 progress.wait_more(20);
                 self.network().heal();
             }
+            Harm::JumpClocks => {
+                for _ in 0..JUMPS.len() {
+                    for at in 0..self.cluster.servers.len() {
+                        let jump = JUMPS.get(self.rng.random_range(0..JUMPS.len())).copied().unwrap_or(0);
+                        self.clocks().set(self.server(at).node(), jump);
+                    }
+                    progress.wait_more(10);
+                }
+                for at in 0..self.cluster.servers.len() {
+                    self.clocks().set(self.server(at).node(), 0);
+                }
+            }
             Harm::Flap => {
                 let victim = self.any();
                 for _ in 0..6 {
@@ -240,6 +257,10 @@ impl Nemesis {
         self.cluster.wait_voters(self.client(), count);
         // Whoever is killed later shall not look for those who left.
         self.cluster.tell_servers();
+    }
+
+    fn clocks(&self) -> &Clocks {
+        self.cluster.clocks.as_ref().expect("tests set the cluster's clocks")
     }
 
     fn network(&self) -> &Network {

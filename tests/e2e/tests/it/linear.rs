@@ -115,6 +115,13 @@ fn keys_are_linearizable_when_the_network_is_cut() {
     campaign(Cluster::start_on(network, 3, 1, ""), &harms, crate::scale("LICTOR_CUT_ROUNDS", 3));
 }
 
+#[test]
+fn keys_are_linearizable_when_clocks_jump() {
+    let Some(clocks) = crate::clocks::find() else { return };
+    let harms = [Harm::JumpClocks, Harm::KillLeader, Harm::JumpClocks, Harm::PauseLeader];
+    campaign(Cluster::start_by(clocks, 3, 1), &harms, crate::scale("LICTOR_CLOCK_ROUNDS", 2));
+}
+
 /// Rounds of load under harm, each history judged.
 fn campaign(cluster: Cluster, harms: &[Harm], rounds: usize) {
     let seed = crate::seed();
