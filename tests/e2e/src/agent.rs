@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
+/// How many lines of an agent's log are shown when its test fails.
+const LOG_LINES: usize = 40;
+
 /// What kind of agent it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
@@ -322,7 +325,14 @@ impl Agent {
 }
 
 impl Drop for Agent {
+    #[expect(clippy::print_stderr, reason = "a test that fails tells what its agents did")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default();
+            eprintln!("--- the last of {}\n{}", self.node(), last.join("\n"));
+        }
         self.kill();
     }
 }
