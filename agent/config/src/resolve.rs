@@ -146,6 +146,8 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
     }
     let data_dir = data_dir(judge, around.dev);
     let encrypt = encrypt(judge);
+    let allowed_lan = networks(judge, "serf_lan_allowed_cidrs");
+    let allowed_wan = networks(judge, "serf_wan_allowed_cidrs");
     let primary = s.text("primary_datacenter").to_ascii_lowercase();
     let path = |key: &str| Some(s.text(key)).filter(|text| !text.is_empty()).map(PathBuf::from);
     let checks = checks(judge);
@@ -198,7 +200,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
             snapshot_interval: s.duration("raft_snapshot_interval"),
             trailing_logs: u64::from(s.count("raft_trailing_logs")),
         },
-        cluster: cluster(s, encrypt),
+        cluster: cluster(s, encrypt, allowed_lan, allowed_wan),
         log,
         telemetry,
         plugins: PluginSettings { dir: path("plugin_dir"), entries: BTreeMap::new() },
@@ -358,14 +360,21 @@ fn dns(judge: &mut Judge<'_>, domain: String, alt_domain: String) -> DnsSettings
     }
 }
 
-fn http(judge: &mut Judge<'_>) -> HttpSettings {
-    let s = judge.settings;
-    let allow = s.texts("http_config.allow_write_http_from");
-    for network in &allow {
+/// A list of networks.
+fn networks(judge: &mut Judge<'_>, option: &'static str) -> Vec<String> {
+    let networks = judge.settings.texts(option);
+    let name = option.rsplit('.').next().unwrap_or(option);
+    for network in &networks {
         if network.parse::<IpNet>().is_err() {
-            judge.problem("http_config.allow_write_http_from", format!("allow_write_http_from: invalid cidr: {network}"), "");
+            judge.problem(option, format!("{name}: invalid cidr: {network}"), "");
         }
     }
+    networks
+}
+
+fn http(judge: &mut Judge<'_>) -> HttpSettings {
+    let s = judge.settings;
+    let allow = networks(judge, "http_config.allow_write_http_from");
     let header_bytes = judge.size("http_config.max_header_bytes");
     HttpSettings {
         block_endpoints: s.texts("http_config.block_endpoints"),
@@ -435,7 +444,7 @@ fn telemetry(judge: &mut Judge<'_>) -> TelemetrySettings {
     }
 }
 
-fn cluster(s: &Settings, encrypt: String) -> ClusterSettings {
+fn cluster(s: &Settings, encrypt: String, allowed_lan: Vec<String>, allowed_wan: Vec<String>) -> ClusterSettings {
     let gossip = |pool: &str| {
         let key = |name: &str| format!("{pool}.{name}");
         Gossip {
@@ -461,6 +470,8 @@ fn cluster(s: &Settings, encrypt: String) -> ClusterSettings {
         encrypt_verify_incoming: s.flag("encrypt_verify_incoming"),
         encrypt_verify_outgoing: s.flag("encrypt_verify_outgoing"),
         disable_keyring_file: s.flag("disable_keyring_file"),
+        serf_lan_allowed_cidrs: allowed_lan,
+        serf_wan_allowed_cidrs: allowed_wan,
         disable_coordinates: s.flag("disable_coordinates"),
         reconnect_timeout: s.duration("reconnect_timeout"),
         reconnect_timeout_wan: s.duration("reconnect_timeout_wan"),

@@ -297,6 +297,10 @@ pub struct ClusterSettings {
     pub encrypt_verify_outgoing: bool,
     /// Do not keep the keys in a file.
     pub disable_keyring_file: bool,
+    /// Networks (CIDR) whose agents may be members; empty: all.
+    pub serf_lan_allowed_cidrs: Vec<String>,
+    /// Networks (CIDR) whose servers may be members of the WAN pool; empty: all.
+    pub serf_wan_allowed_cidrs: Vec<String>,
     /// Send no network coordinates.
     pub disable_coordinates: bool,
     /// After this time a failed member is forgotten.

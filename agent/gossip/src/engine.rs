@@ -6,6 +6,7 @@
 //! foca runs the probe cycle, the rules of incarnations and the refutation. Around it the engine keeps the roster (cards, suspicions,
 //! those that left), carries the news itself, holds foca's timers, and so can add what Lifeguard asks for.
 
+mod allowed;
 mod awareness;
 mod broadcasts;
 mod coordinates;
@@ -27,6 +28,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use allowed::AllowedNetworks;
 pub use error::{FireError, JoinError, RequestError, WireError};
 pub use event::{Conflict, ConflictKind, Event, Output};
 pub use roster::RECONNECT_TIMEOUT_TAG;
@@ -157,6 +159,9 @@ impl Engine {
     /// A datagram came. What is not readable, or not for this member, is counted and dropped.
     pub fn handle_packet(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) {
         self.stats.packets_in += 1;
+        if !self.hears(from) {
+            return;
+        }
         let packet = match packet::read(bytes) {
             Ok(packet) => packet,
             Err(error) => {
@@ -206,6 +211,21 @@ impl Engine {
         if active == Some(true) {
             self.answer(now, from, packet.head, packet.coordinate);
         }
+    }
+
+    /// Whether gossip from that address is taken. What comes from this machine itself comes over no network.
+    fn hears(&mut self, from: SocketAddr) -> bool {
+        from.ip().to_canonical().is_loopback() || self.lets_in(from)
+    }
+
+    /// Whether a member may be at that address; counted if not.
+    fn lets_in(&mut self, address: SocketAddr) -> bool {
+        let allowed = self.settings.allowed.allow(address.ip());
+        if !allowed {
+            self.stats.outsiders += 1;
+            self.stats.last_outsider = Some(address);
+        }
+        allowed
     }
 
     /// Does what is due at `now`.
@@ -292,6 +312,16 @@ impl Engine {
         entry.place.as_ref().and_then(|place| place.0.clone())
     }
 
+    /// The latest coordinates heard of the members, this one among them.
+    pub fn coordinates(&self) -> Vec<(NodeName, Coordinate)> {
+        let place = |entry: &Entry| {
+            let own = (entry.ident.node == self.own.node).then(|| self.coordinate());
+            let place = own.or_else(|| entry.place.as_ref()?.0.clone())?;
+            Some((entry.card.name.clone(), place))
+        };
+        self.roster.iter().filter_map(place).collect()
+    }
+
     /// Lifeguard's local health multiplier; 0 is healthy.
     pub fn health_score(&self) -> u32 {
         self.awareness.score()
@@ -358,7 +388,8 @@ impl Engine {
 
     /// Sends a datagram: these items first, and (`full`) as many news as fit.
     fn send(&mut self, to: SocketAddr, head: &Head, first: &[Bytes], full: bool) {
-        let with_coordinate = matches!(head.body, Body::Swim(foca::Message::Ping(_) | foca::Message::Ack(_)));
+        let with_coordinate =
+            self.settings.coordinates && matches!(head.body, Body::Swim(foca::Message::Ping(_) | foca::Message::Ack(_)));
         let mut writer = packet::begin(head, with_coordinate.then(|| self.vivaldi.point()));
         let size_max = self.settings.packet_size_max.saturating_sub(ENCRYPTION_ROOM);
         for item in first {

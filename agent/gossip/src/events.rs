@@ -298,6 +298,8 @@ pub(crate) enum Worry {
     Stalled,
     /// Bytes came that are no message.
     Refused,
+    /// Gossip came from, or was about, an address that is not allowed.
+    Outsider,
     /// The engine met an error of its own.
     Core,
 }
@@ -338,6 +340,12 @@ impl Emit for Counted<'_> {
             && let Some((from, error)) = &now.last_refused
         {
             tracing::warn!(pool, %from, %error, before, "dropping gossip that is not readable");
+        }
+        if count("lictor.gossip.outsiders", |stats| stats.outsiders) > 0
+            && let Some(before) = hush(Worry::Outsider)
+            && let Some(address) = &now.last_outsider
+        {
+            tracing::warn!(pool, %address, before, "dropping gossip from or about an address in none of the allowed networks");
         }
         if count("lictor.gossip.core_errors", |stats| stats.core_errors) > 0
             && let Some(before) = hush(Worry::Core)

@@ -56,6 +56,7 @@ pub(crate) async fn read(call: &Call<'_>, query: Query, cacheable: bool) -> Resu
     } else {
         (call.query(&query, &options).await.map_err(told)?, None)
     };
+    let answer = call.seen_from_here(answer, &options.query.datacenter);
     let mut reply = match &answer.content.reply {
         // Consul's list form has no null for a whole answer.
         Answered::NodeServiceList(None) => call.style.json(&json!({"Node": null, "Services": null})),

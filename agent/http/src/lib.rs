@@ -37,6 +37,7 @@ mod settings;
 mod shape;
 mod status;
 mod txn;
+mod wan;
 
 pub use server::{BindError, HttpServer};
 pub use settings::{HttpSettings, Listen, UnixSocket};

@@ -92,6 +92,7 @@ pub(crate) async fn execute(call: &Call<'_>) -> Result<Reply, HttpError> {
     } else {
         (call.query(&query, &options).await.map_err(told)?, None)
     };
+    let answer = call.seen_from_here(answer, &options.query.datacenter);
     let Answered::PreparedExecution(found) = &answer.content.reply else { return Err(HttpError::failed("internal error")) };
     let Some(found) = found else {
         // Consul's cache knows no 404.

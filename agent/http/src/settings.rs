@@ -67,7 +67,8 @@ pub struct HttpSettings {
     pub pretty: bool,
     /// Serve a page at `/ui/` and redirect `/` to it.
     pub ui: bool,
-    /// Tell `X-Consul-Translate-Addresses: true` (`translate_wan_addrs`).
+    /// Answer the WAN addresses of other datacenters' nodes and instances, and tell it by `X-Consul-Translate-Addresses: true`
+    /// (`translate_wan_addrs`).
     pub translate_wan_addrs: bool,
     /// Whether `/v1/agent/metrics?format=prometheus` is answered (`telemetry.prometheus_retention_time` above zero).
     pub prometheus: bool,

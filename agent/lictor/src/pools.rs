@@ -13,10 +13,12 @@ use lictor_gossip::{Gossip, GossipHandle, GossipSettings, driver};
 use lictor_local::LocalHandle;
 use lictor_net::Shutdown;
 use lictor_raft::RaftSettings;
+use lictor_rpc::server_list::as_server;
 use lictor_rpc::{ClusterError, EventLog, UserEvent};
-use lictor_server::GossipDoor;
-use lictor_types::{KeyringReply, KeyringRequest, KeyringVerb, Member};
+use lictor_server::{DistantServers, GossipDoor};
+use lictor_types::{KeyringReply, KeyringRequest, KeyringVerb, Member, MemberStatus};
 use rand::Rng;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -39,12 +41,20 @@ impl Pools {
         shutdown: &Shutdown,
     ) -> Result<Self> {
         let mut start = async |pool: Pool, bind: SocketAddr| {
-            let settings = settings(config, pool, bind, chance.next_u64());
+            let settings = settings(config, pool, bind, chance.next_u64())?;
             let mut own = members::own(config, node_id, crate::VERSION, pool);
             if let Some(raft_id) = raft_id.filter(|raft_id| *raft_id != RaftSettings::id_of(node_id)) {
                 own.tags.insert("raft_id".to_owned(), format!("{raft_id:016x}"));
             }
-            Gossip::start(settings, own_of(&own, node_id)?, shutdown.clone()).await.context("gossip cannot start")
+            let own = own_of(&own, node_id)?;
+            if !settings.engine.allowed.allow(own.address.ip()) {
+                let option = if pool == Pool::Lan { "serf_lan_allowed_cidrs" } else { "serf_wan_allowed_cidrs" };
+                bail!(
+                    "{option}: the address of this agent, {}, is in none of these networks; the others would refuse it",
+                    own.address.ip()
+                );
+            }
+            Gossip::start(settings, own, shutdown.clone()).await.context("gossip cannot start")
         };
         let lan = start(Pool::Lan, config.listeners.serf_lan).await?;
         let wan = match config.listeners.serf_wan.filter(|_| config.server) {
@@ -159,6 +169,17 @@ impl GossipDoor for PoolKeys {
     async fn fire(&self, name: &str, payload: Bytes) -> Result<(), ClusterError> {
         fire(&self.pools.lan, name, payload).await.map_err(ClusterError::Refused)
     }
+
+    async fn distant_servers(&self) -> DistantServers {
+        let Some(wan) = &self.pools.wan else { return DistantServers::default() };
+        let Ok(places) = wan.coordinates().await else { return DistantServers::default() };
+        let mut places: HashMap<_, _> = places.into_iter().collect();
+        let own = wan.coordinate().await.ok();
+        let members = wan.members().borrow().clone();
+        let present = members.iter().filter(|member| member.status != MemberStatus::Left);
+        let servers = present.filter_map(|member| Some((as_server(member)?.0.to_owned(), places.remove(&member.name))));
+        DistantServers { own, servers: servers.collect() }
+    }
 }
 
 /// Sends a user event; the error is a sentence.
@@ -180,15 +201,22 @@ fn own_of(member: &Member, node_id: &str) -> Result<Own> {
     })
 }
 
-fn settings(config: &RuntimeConfig, pool: Pool, bind: SocketAddr, seed: u64) -> GossipSettings {
+fn settings(config: &RuntimeConfig, pool: Pool, bind: SocketAddr, seed: u64) -> Result<GossipSettings> {
     let cluster = &config.cluster;
-    let (kind, times, reconnect_timeout) = match pool {
-        Pool::Lan => (driver::Pool::Lan, cluster.gossip_lan, cluster.reconnect_timeout),
-        Pool::Wan => (driver::Pool::Wan, cluster.gossip_wan, cluster.reconnect_timeout_wan),
+    let (kind, times, reconnect_timeout, allowed) = match pool {
+        Pool::Lan => (driver::Pool::Lan, cluster.gossip_lan, cluster.reconnect_timeout, &cluster.serf_lan_allowed_cidrs),
+        Pool::Wan => (driver::Pool::Wan, cluster.gossip_wan, cluster.reconnect_timeout_wan, &cluster.serf_wan_allowed_cidrs),
     };
     let base = GossipSettings::new(kind, bind, seed);
-    GossipSettings {
-        engine: EngineSettings { reconnect_timeout, ..with_times(base.engine, times) },
+    let allowed = allowed.iter().map(|network| network.parse().with_context(|| format!("{network:?} is no network")));
+    let allowed = allowed.collect::<Result<_>>()?;
+    Ok(GossipSettings {
+        engine: EngineSettings {
+            reconnect_timeout,
+            allowed,
+            coordinates: !cluster.disable_coordinates,
+            ..with_times(base.engine, times)
+        },
         data_dir: config.data_dir.clone().filter(|_| !config.dev),
         rejoin_after_leave: cluster.rejoin_after_leave,
         encryption: Encryption {
@@ -198,7 +226,7 @@ fn settings(config: &RuntimeConfig, pool: Pool, bind: SocketAddr, seed: u64) -> 
             send_clear: !cluster.encrypt_verify_outgoing,
         },
         ..base
-    }
+    })
 }
 
 fn with_times(engine: EngineSettings, times: Times) -> EngineSettings {

@@ -40,6 +40,7 @@ struct Shared {
     known: Mutex<Known>,
     writer: Writer,
     bytes_appended: AtomicU64,
+    votes: AtomicU64,
 }
 
 /// The log. Clones share it.
@@ -65,7 +66,8 @@ impl LogStore {
         let known = Known { tail: Tail::new(next), vote, purged, last };
         // What was found was read from the disk.
         let writer = Writer::start(storage.clone(), next)?;
-        Ok(Self { shared: Arc::new(Shared { storage, known: Mutex::new(known), writer, bytes_appended: AtomicU64::new(0) }) })
+        let (bytes_appended, votes) = (AtomicU64::new(0), AtomicU64::new(1));
+        Ok(Self { shared: Arc::new(Shared { storage, known: Mutex::new(known), writer, bytes_appended, votes }) })
     }
 
     /// Why nothing can be written now, if so; changes are seen by the receiver.
@@ -134,6 +136,12 @@ impl LogStore {
         let before = keep.map(|keep| self.shared.storage.read(keep, snapshot.index())).transpose()?.unwrap_or_default();
         known.last = before.first().map(|record| codec::check(record)).transpose()?.or(purged);
         Ok(())
+    }
+
+    /// Number of votes saved since the start, plus one. A member that loses or gains the leadership saves a vote first, so what was
+    /// found out at one number holds at no other.
+    pub(crate) fn vote_number(&self) -> u64 {
+        self.shared.votes.load(Ordering::Acquire)
     }
 
     /// Forgets all entries up to one that a snapshot holds, and whatever lies behind it.
@@ -254,6 +262,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        // Counted before it is written: from here on nothing that was found out before is sure.
+        self.shared.votes.fetch_add(1, Ordering::AcqRel);
         let record = codec::encode_vote(vote)?;
         self.write_and_wait(vec![Change::Vote(record.into())]).await?;
         self.shared.known.lock().vote = Some(*vote);

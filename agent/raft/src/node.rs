@@ -20,7 +20,7 @@ use crate::network::Wire;
 use crate::settings::RaftSettings;
 use crate::storage::Storage;
 use crate::timing::Timing;
-use crate::types::TypeConfig;
+use crate::types::{TypeConfig, term_of};
 use lictor_catalog::Catalog;
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::ClusterError;
@@ -30,7 +30,7 @@ use openraft::{Raft, ReadPolicy, ServerState};
 use parking_lot::Mutex;
 use snapshots::Snapshots;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -55,12 +55,16 @@ pub struct RaftStats {
     pub term: u64,
     /// Index of the last entry in the log.
     pub last_log_index: u64,
+    /// Term of that entry; below the current one until its leader has written.
+    pub last_log_term: u64,
     /// Index of the last committed entry.
     pub commit_index: u64,
     /// Index of the last applied entry.
     pub applied_index: u64,
     /// Index of the last snapshot; 0: none.
     pub snapshot_index: u64,
+    /// Term of the last entry in it; 0: none.
+    pub snapshot_term: u64,
     /// Index of the last entry that the log has no more; 0: none.
     pub purged_index: u64,
     /// Number of voters.
@@ -82,7 +86,9 @@ pub struct RaftNode {
     storage: Arc<dyn Storage>,
     queue: mpsc::Sender<Waiting>,
     leadership: watch::Sender<Leadership>,
-    ready: AtomicBool,
+    /// The [`LogStore::vote_number`] at which this node was found to lead and to have applied all that was committed before; 0: none.
+    /// A number and not a word, as the one who looks may be late: it must not hold for a later term.
+    ready: AtomicU64,
     timing: Timing,
     wire: Arc<Wire>,
     addresses: Arc<Addresses>,
@@ -222,7 +228,12 @@ impl RaftNode {
     /// Whether this node may answer from its state as the leader, without asking anybody: cheap, for every read. False as soon as
     /// another could have been elected.
     pub fn has_lease(&self) -> bool {
-        self.ready.load(Ordering::Acquire) && self.contact.holds_lease()
+        self.is_ready() && self.contact.holds_lease()
+    }
+
+    /// Whether this node was found to lead, and to have applied all that was committed before, since it last voted.
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire) == self.log.vote_number()
     }
 
     /// Checksum (CRC-32) of the whole state in the form of a snapshot, and the index it belongs to: members at the same index have
@@ -260,9 +271,11 @@ impl RaftNode {
             .to_owned(),
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
+            last_log_term: self.log.last_log_id().as_ref().map_or(0, term_of),
             commit_index: metrics.local_committed.map_or(0, |id| id.index()),
             applied_index: self.machine.applied_index(),
             snapshot_index: metrics.snapshot.map_or(0, |id| id.index()),
+            snapshot_term: metrics.snapshot.as_ref().map_or(0, term_of),
             purged_index: metrics.purged.map_or(0, |id| id.index()),
             voters: metrics.membership_config.membership().voter_ids().count(),
             flushes: self.log.flushes(),
@@ -280,7 +293,7 @@ impl RaftNode {
 
     /// Ends: proposals that wait are answered, what was handed to the log is flushed, the files are closed and unlocked.
     pub async fn shutdown(&self) {
-        self.ready.store(false, Ordering::Release);
+        self.ready.store(0, Ordering::Release);
         self.shutdown.finish().await;
         // The engine may be waiting for a vote to be written; it would wait for the disk, and this for the engine.
         self.log.stop_retrying();

@@ -28,6 +28,10 @@ impl Default for RouteSettings {
 
 /// Of the hold time, how much is waited at most once every server has failed; Consul's part.
 const PAUSE_PART: u32 = 16;
+/// While a write is not answered, another server is asked so often who leads …
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// … and may take so long to say it.
+const LOOK_PATIENCE: Duration = Duration::from_millis(500);
 /// Shortest wait that a blocking query is asked with when it goes to another server.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 /// What a blocking query waits when it doesn't say.
@@ -127,6 +131,38 @@ impl Route {
         }
     }
 
+    /// Waits for what a server answers to a write, but not when it hangs and the datacenter has put another leader in its place. One
+    /// that hangs without that may only be out of breath, and is given more time by the pool.
+    async fn while_it_leads<T>(
+        &self,
+        address: &str,
+        writing: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        tokio::select! {
+            biased;
+            answer = writing => answer,
+            () = self.replaced(address) => {
+                Err(CallError::Lost { address: address.to_owned(), reason: "another server leads now".to_owned() })
+            }
+        }
+    }
+
+    /// Waits until the other servers, which said that the one at this address leads, say that another does.
+    async fn replaced(&self, address: &str) {
+        let mut led = false;
+        for turn in 0_usize.. {
+            clock::sleep(LOOK_PAUSE).await;
+            let others: Vec<_> = self.servers.all().into_iter().filter(|server| &*server.address != address).collect();
+            let Some(other) = others.get(turn % others.len().max(1)) else { continue };
+            let told = self.pool.ping(&other.address, LOOK_PATIENCE).await.ok().and_then(|status| status.leader);
+            match told {
+                Some(leader) if leader == address => led = true,
+                Some(_) if led => return,
+                _ => {}
+            }
+        }
+    }
+
     pub(crate) async fn query(&self, query: &Query, options: &QueryOptions, none: ClusterError) -> Result<Answer, ClusterError> {
         let begun = clock::now();
         self.ask(Kind::Read, none, |address| async move {
@@ -143,11 +179,10 @@ impl Route {
         options: &WriteOptions,
         none: ClusterError,
     ) -> Result<Outcome, ClusterError> {
-        self.ask(
-            Kind::Write,
-            none,
-            |address| async move { self.pool.apply(&address, command, options, self.settings.patience).await },
-        )
+        self.ask(Kind::Write, none, |address| async move {
+            let applying = self.pool.apply(&address, command, options, self.settings.patience);
+            self.while_it_leads(&address, applying).await
+        })
         .await
     }
 
@@ -171,7 +206,8 @@ impl Route {
         none: ClusterError,
     ) -> Result<Operated, ClusterError> {
         self.ask(Kind::Write, none, |address| async move {
-            self.pool.operate(&address, operation, options, self.settings.patience).await
+            let operating = self.pool.operate(&address, operation, options, self.settings.patience);
+            self.while_it_leads(&address, operating).await
         })
         .await
     }

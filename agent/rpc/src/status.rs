@@ -18,10 +18,12 @@ pub struct ServerStatus {
     pub is_leader: bool,
     /// Address (`ip:port` of the server port) of the leader it knows.
     pub leader: Option<String>,
-    /// Raft term.
+    /// Current raft term.
     pub term: u64,
     /// Index of the last entry in its log.
     pub last_log_index: u64,
+    /// Term of that entry.
+    pub last_log_term: u64,
     /// Index of the last entry it applied.
     pub applied_index: u64,
     /// How long ago it heard from the leader; zero on the leader.

@@ -50,8 +50,7 @@ pub struct SubscriptionSettings {
     pub idle_nothing: Duration,
     /// How long a first question waits for its answer.
     pub first_wait: Duration,
-    /// How long one blocking query waits for a change. Also the longest time in which a change goes unseen when the index of the
-    /// datacenter went back (a restored snapshot).
+    /// How long one blocking query waits for a change.
     pub refresh_wait: Duration,
     /// The shortest time from one question about the same to the next: many changes at once are fetched together.
     pub refresh_pause: Duration,

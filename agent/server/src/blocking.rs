@@ -15,7 +15,7 @@ const JITTER_PART: u32 = 16;
 
 impl Server {
     /// Answers at once when the index has passed `min_index` (or none is given), else after the next change that moves it past, or
-    /// when the time is up, or when this agent ends; then with what there is.
+    /// when the time is up, when an older state is restored, or when this agent ends; then with what there is.
     pub(crate) async fn wait_for_change(
         &self,
         asked: &Asked<'_>,
@@ -25,6 +25,7 @@ impl Server {
             let found = self.evaluate(asked, false)?;
             return Ok((found.index, found.content));
         }
+        let begun_at = self.catalog.snapshot().index();
         let mut timeout = std::pin::pin!(clock::sleep(self.patience(options.wait)));
         let mut over = false;
         loop {
@@ -35,7 +36,8 @@ impl Server {
             // What was answered last must not be kept alive by those who wait for its successor.
             drop(found.content);
             tokio::select! {
-                () = found.watch.changed() => {}
+                // An older state was put in its place: what comes after the index that is waited for is no news of this one.
+                () = found.watch.changed() => over = self.catalog.snapshot().index() < begun_at,
                 () = &mut timeout => over = true,
                 () = self.shutdown.requested() => over = true,
             }

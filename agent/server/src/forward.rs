@@ -3,6 +3,7 @@
 use crate::links::GossipDoor;
 use crate::server::Server;
 use lictor_net::clock::{self, Instant};
+use lictor_raft::Leadership;
 use lictor_rpc::route::{Kind, Verdict, judge, rest_of_wait};
 use lictor_rpc::{Answer, CallError, ClusterError, Pool, WriteOptions};
 use lictor_types::{
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// Pause before the leader is looked for again, unless the news of it come first.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// How long a server that leads no longer may still answer.
+const ANSWER_GRACE: Duration = Duration::from_millis(200);
 /// How often a request follows the leader.
 const MOVES_MAX: u32 = 20;
 /// How long the leader may take for an answer that needs no waiting, and for a write.
@@ -135,11 +138,16 @@ impl Server {
         let Some(pool) = &self.links.pool else { return Ok(None) };
         let mut deadline = clock::now() + self.settings.leader_wait;
         loop {
+            let term = self.raft.leadership().borrow().term;
             let Some(leader) = self.other_leader(forwarded, deadline).await? else { return Ok(None) };
             let asked = clock::now();
-            let asking = ask(pool.clone(), leader);
+            let asking = ask(pool.clone(), leader.clone());
             let answered = tokio::select! {
                 answered = asking => answered,
+                // One that stands still answers nothing; whether it did what was asked cannot be known.
+                () = self.replaced(&leader, term) => {
+                    Err(CallError::Lost { address: leader, reason: "another server leads now".to_owned() })
+                }
                 () = self.shutdown.requested() => return Err(ClusterError::ShuttingDown),
             };
             let error = match answered {
@@ -164,6 +172,17 @@ impl Server {
                 () = self.shutdown.requested() => return Err(ClusterError::ShuttingDown),
             }
         }
+    }
+
+    /// Waits until another server leads in a later term, and a moment longer: an answer may be on its way.
+    async fn replaced(&self, leader: &str, term: u64) {
+        let mut leadership = self.raft.leadership();
+        let another = |now: &Leadership| now.term > term && now.leader.as_ref().is_some_and(|known| known != leader);
+        if leadership.wait_for(another).await.is_err() {
+            // The agent ends.
+            std::future::pending().await
+        }
+        clock::sleep(ANSWER_GRACE).await;
     }
 
     /// Address of the leader, once one is known; `None`: it is this server. Who was asked by another server does not pass it on.

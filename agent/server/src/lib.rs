@@ -13,6 +13,7 @@ mod blocking;
 mod bootstrap;
 mod cache;
 mod consistency;
+mod distance;
 mod events;
 mod forward;
 mod leader;
@@ -26,6 +27,6 @@ mod txn;
 mod uuid_text;
 mod write;
 
-pub use links::{GossipDoor, Links};
+pub use links::{DistantServers, GossipDoor, Links};
 pub use server::Server;
 pub use settings::ServerSettings;

@@ -3,10 +3,20 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use lictor_rpc::{ClusterError, Datacenters, Pool};
+use lictor_types::coordinate::Coordinate;
 use lictor_types::{KeyringReply, KeyringRequest};
 use std::sync::Arc;
 
-/// The gossip pools, as a server needs them for operators.
+/// The servers of the WAN pool, as this one sees them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DistantServers {
+    /// Where this server is; `None`: that is not known.
+    pub own: Option<Coordinate>,
+    /// The servers that have not left: datacenter, and where they are if that is known.
+    pub servers: Vec<(String, Option<Coordinate>)>,
+}
+
+/// The gossip pools, as a server needs them.
 #[async_trait]
 pub trait GossipDoor: Send + Sync + 'static {
     /// Does something with the keys on every member; one reply a pool, the WAN's first.
@@ -14,6 +24,9 @@ pub trait GossipDoor: Send + Sync + 'static {
 
     /// Sends a user event to the agents of the datacenter.
     async fn fire(&self, name: &str, payload: Bytes) -> Result<(), ClusterError>;
+
+    /// Where the servers of all datacenters are.
+    async fn distant_servers(&self) -> DistantServers;
 }
 
 /// The ways to other servers; without any of them this server is alone.

@@ -58,8 +58,10 @@ impl Server {
 
     async fn answer_here(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
         let authorizer = authorize::query(&self.settings.acl, &options.token, query)?;
-        if let Some(reply) = self.answer_without_catalog(query) {
-            return Ok(Answer { meta: self.meta(Index(1), query, options), content: Content::new(reply) });
+        if let Some(reply) = self.answer_without_catalog(query).await {
+            // Nothing here has an index of its own, but who keeps answers wants to know how far this server is.
+            let index = self.catalog.snapshot().index().max(Index(1));
+            return Ok(Answer { meta: self.meta(index, query, options), content: Content::new(reply) });
         }
         if let Some(reply) = self.answer_prepared(query, options, &authorizer).await? {
             // There is nothing to wait for.
@@ -77,12 +79,9 @@ impl Server {
         Ok(Answer { meta: self.meta(index, query, options), content })
     }
 
-    fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
+    async fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
         Some(match query {
-            Query::Datacenters => Reply::Names(match &self.links.datacenters {
-                Some(datacenters) => datacenters.names(),
-                None => vec![self.settings.node.datacenter.clone()],
-            }),
+            Query::Datacenters => Reply::Names(self.datacenters_by_distance().await),
             Query::StatusLeader => Reply::Name(self.raft.leader().unwrap_or_default()),
             Query::StatusPeers => Reply::Names(self.raft.peers()),
             Query::RaftConfiguration => Reply::RaftConfiguration(self.raft_configuration()),

@@ -112,6 +112,7 @@ impl StatusSource for Server {
             leader: self.raft.leader(),
             term: stats.term,
             last_log_index: stats.last_log_index,
+            last_log_term: stats.last_log_term,
             applied_index: stats.applied_index,
             last_contact: self.raft.last_contact(),
         }

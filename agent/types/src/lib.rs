@@ -23,6 +23,7 @@ pub mod report;
 pub mod service;
 pub mod session;
 pub mod txn;
+pub mod wan;
 
 pub use check::{CheckRun, CheckUpdate, HealthCheck, HealthCheckDefinition, HealthStatus};
 pub use command::{Command, Deregister, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb};

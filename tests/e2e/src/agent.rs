@@ -1,12 +1,18 @@
 //! One agent as a process, ended with the test also when it fails.
 
 use crate::http::{self, Reply};
+use crate::network::Host;
 use crate::ports::Ports;
+use crate::relay::Relay;
 use crate::{binary, wait};
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+/// How many lines of an agent's log are shown when its test fails.
+const LOG_LINES: usize = 40;
 
 /// What kind of agent it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct Plan {
     pub arguments: Vec<String>,
     /// Environment.
     pub environment: Vec<(String, String)>,
+    /// Where it runs; `None`: on the machine, on loopback.
+    pub host: Option<Arc<Host>>,
 }
 
 impl Plan {
@@ -47,6 +55,12 @@ impl Plan {
     /// One of several.
     pub fn named(node: &str, role: Role) -> Self {
         Self { role, node: node.to_owned(), ..Self::default() }
+    }
+    /// On a host of its own.
+    #[must_use]
+    pub fn on(mut self, host: Arc<Host>) -> Self {
+        self.host = Some(host);
+        self
     }
     /// With a file in the configuration directory.
     #[must_use]
@@ -79,6 +93,8 @@ pub struct Agent {
     plan: Plan,
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// The way to one on a host of its own.
+    _relay: Option<Relay>,
     /// Its ports.
     pub ports: Ports,
 }
@@ -87,8 +103,15 @@ impl Agent {
     /// Makes folders and files, starts nothing.
     pub fn prepare(plan: Plan) -> Self {
         let folder = tempfile::Builder::new().prefix("lictor-e2e-").tempdir().expect("a temporary folder can be made");
-        let agent = Self { plan, folder, child: None, ports: Ports::free() };
+        let ports = Ports::free();
+        let socket = folder.path().join("http.sock");
+        let relay = plan.host.as_ref().map(|_| Relay::start(ports.http, socket.clone()));
+        let agent = Self { plan, folder, child: None, _relay: relay, ports };
         fs::create_dir_all(agent.config_dir()).expect("it can be made");
+        if agent.plan.host.is_some() {
+            let hcl = format!("addresses {{ http = \"unix://{}\" }}\n", socket.display());
+            fs::write(agent.config_dir().join("00-door.hcl"), hcl).expect("it can be written");
+        }
         for (name, text) in &agent.plan.files {
             fs::write(agent.config_dir().join(name), text).expect("it can be written");
         }
@@ -111,6 +134,14 @@ impl Agent {
     pub fn node(&self) -> &str {
         if self.plan.node.is_empty() { "e2e" } else { &self.plan.node }
     }
+    /// The address at which other agents reach it.
+    pub fn address(&self) -> String {
+        self.plan.host.as_ref().map_or_else(|| "127.0.0.1".to_owned(), |host| host.address())
+    }
+    /// `ip:port` of its server port.
+    pub fn server_address(&self) -> String {
+        format!("{}:{}", self.address(), self.ports.server)
+    }
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the agent was started").id()
@@ -130,7 +161,7 @@ impl Agent {
         }
         arguments.extend([
             format!("-node={}", self.node()),
-            "-bind=127.0.0.1".to_owned(),
+            format!("-bind={}", self.address()),
             format!("-config-dir={}", self.config_dir().display()),
             format!("-http-port={}", ports.http),
             format!("-dns-port={}", ports.dns),
@@ -146,7 +177,17 @@ impl Agent {
     /// Starts the process; does not wait.
     pub fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log")).expect("the log can be opened");
-        let child = Command::new(binary::path())
+        let mut command = match &self.plan.host {
+            None => Command::new(binary::path()),
+            Some(host) => {
+                let prefix = host.prefix();
+                let (program, rest) = prefix.split_first().expect("it names a program");
+                let mut command = Command::new(program);
+                command.args(rest).arg(binary::path());
+                command
+            }
+        };
+        let child = command
             .args(self.arguments())
             .envs(self.plan.environment.iter().cloned())
             .stdin(Stdio::null())
@@ -177,6 +218,12 @@ impl Agent {
     /// Whether the process lives.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// The same, of an agent that others ask at the same time: by its id alone.
+    pub fn is_running_now(&self) -> bool {
+        let Some(pid) = rustix::process::Pid::from_raw(self.pid() as i32) else { return false };
+        rustix::process::test_kill_process(pid).is_ok()
     }
 
     /// Ends the process at once (SIGKILL) and waits until it is gone.
@@ -278,7 +325,14 @@ impl Agent {
 }
 
 impl Drop for Agent {
+    #[expect(clippy::print_stderr, reason = "a test that fails tells what its agents did")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default();
+            eprintln!("--- the last of {}\n{}", self.node(), last.join("\n"));
+        }
         self.kill();
     }
 }

@@ -1,6 +1,8 @@
 //! Several agents of one datacenter, each a process with ports of its own on loopback.
 
 use crate::agent::{Agent, Plan, Role};
+use crate::clocks::Clocks;
+use crate::network::Network;
 use crate::wait;
 use serde_json::Value;
 
@@ -20,6 +22,10 @@ pub struct Cluster {
     /// The client agents.
     pub clients: Vec<Agent>,
     hcl: String,
+    /// The hosts they run on, servers first; after them, as it must outlive them.
+    pub network: Option<Network>,
+    /// Their clocks, if tests set them.
+    pub clocks: Option<Clocks>,
 }
 
 impl Cluster {
@@ -30,7 +36,24 @@ impl Cluster {
 
     /// As [`Cluster::start`], each with this HCL besides.
     pub fn start_with(servers: usize, clients: usize, hcl: &str) -> Self {
-        let mut cluster = Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned() };
+        Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned(), network: None, clocks: None }
+            .begin(servers, clients)
+    }
+
+    /// As [`Cluster::start_with`], each on a host of its own.
+    pub fn start_on(network: Network, servers: usize, clients: usize, hcl: &str) -> Self {
+        let network = Some(network);
+        Self { servers: Vec::new(), clients: Vec::new(), hcl: hcl.to_owned(), network, clocks: None }.begin(servers, clients)
+    }
+
+    /// As [`Cluster::start`], with clocks that tests set.
+    pub fn start_by(clocks: Clocks, servers: usize, clients: usize) -> Self {
+        let clocks = Some(clocks);
+        Self { servers: Vec::new(), clients: Vec::new(), hcl: String::new(), network: None, clocks }.begin(servers, clients)
+    }
+
+    fn begin(mut self, servers: usize, clients: usize) -> Self {
+        let cluster = &mut self;
         for at in 0..servers {
             let agent = cluster.prepare(&format!("s{at}"), Role::Server(servers));
             cluster.servers.push(agent);
@@ -42,18 +65,24 @@ impl Cluster {
         let mut all: Vec<&mut Agent> = cluster.servers.iter_mut().chain(&mut cluster.clients).collect();
         all.iter_mut().for_each(|agent| agent.spawn());
         all.iter_mut().for_each(|agent| agent.wait_ready());
-        cluster
+        self
     }
 
     /// One more agent that joins through the servers there are; not started yet.
     pub fn prepare(&self, node: &str, role: Role) -> Agent {
-        Agent::prepare(Plan::named(node, role).file(FILE, &self.configuration()))
+        let mut plan = Plan::named(node, role).file(FILE, &self.configuration());
+        plan.environment.extend(self.clocks.iter().flat_map(|clocks| clocks.environment(node)));
+        Agent::prepare(match &self.network {
+            Some(network) => plan.on(network.host(self.servers.len() + self.clients.len())),
+            None => plan,
+        })
     }
 
     /// What an agent of this cluster is configured with.
     fn configuration(&self) -> String {
         // The first one may be the only one that is known, and is dead later: whoever joins names all.
-        let known: Vec<String> = self.servers.iter().map(|server| format!("\"127.0.0.1:{}\"", server.ports.serf_lan)).collect();
+        let known: Vec<String> =
+            self.servers.iter().map(|server| format!("\"{}:{}\"", server.address(), server.ports.serf_lan)).collect();
         format!("{QUICK}retry_join = [{}]\n{}", known.join(", "), self.hcl)
     }
 
@@ -73,7 +102,7 @@ impl Cluster {
         wait::until("a leader that runs", || {
             let leader = of.get("/v1/status/leader").json();
             let leader = leader.as_str()?.to_owned();
-            self.servers.iter().position(|server| leader == format!("127.0.0.1:{}", server.ports.server))
+            self.servers.iter().position(|server| leader == server.server_address())
         })
     }
 

@@ -1,7 +1,9 @@
 //! Harm done to a cluster while others use it, chosen by a seed.
 
 use crate::agent::{Agent, Role};
+use crate::clocks::Clocks;
 use crate::cluster::Cluster;
+use crate::network::Network;
 use crate::wait;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -23,11 +25,28 @@ pub enum Harm {
     KillAny,
     /// Two servers at once are killed and come back.
     KillTwo,
+    /// Nothing goes between the leader and the others, until another leads and a while longer.
+    IsolateLeader,
+    /// What the leader sends is lost.
+    MuteLeader,
+    /// What is sent to the leader is lost.
+    DeafenLeader,
+    /// A server is cut off and is back, again and again.
+    Flap,
+    /// The clocks of all servers jump, each elsewhere, again and again.
+    JumpClocks,
 }
 
 /// All kinds, the most telling first.
 pub const HARMS: [Harm; 5] = [Harm::PauseLeader, Harm::KillLeader, Harm::ChangeMembers, Harm::KillAny, Harm::KillTwo];
 
+/// Those of the network; for clusters on hosts of their own.
+pub const CUTS: [Harm; 4] = [Harm::IsolateLeader, Harm::MuteLeader, Harm::DeafenLeader, Harm::Flap];
+
+/// How far clocks jump, in seconds: a leap, a wrong time zone, years, either way.
+const JUMPS: [i64; 6] = [1, -1, 3600, -3600, 100_000_000, -100_000_000];
+/// How long a server is there, and cut off, while it flaps.
+const FLAP: Duration = Duration::from_millis(250);
 /// How long clients come to a server that stands still, before it goes on.
 const HANG: Duration = Duration::from_millis(50);
 
@@ -153,6 +172,43 @@ impl Nemesis {
                 self.server(leader).signal(Signal::CONT);
             }
             Harm::ChangeMembers => self.change_members(progress),
+            Harm::IsolateLeader => {
+                let leader = self.leader();
+                self.network().isolate(&[leader]);
+                self.wait_other_leader(leader);
+                progress.wait_more(20);
+                self.network().heal();
+            }
+            Harm::MuteLeader | Harm::DeafenLeader => {
+                let leader = self.leader();
+                for other in (0..=self.cluster.servers.len()).filter(|other| *other != leader) {
+                    let (from, to) = if harm == Harm::MuteLeader { (leader, other) } else { (other, leader) };
+                    self.network().cut(from, to);
+                }
+                progress.wait_more(20);
+                self.network().heal();
+            }
+            Harm::JumpClocks => {
+                for _ in 0..JUMPS.len() {
+                    for at in 0..self.cluster.servers.len() {
+                        let jump = JUMPS.get(self.rng.random_range(0..JUMPS.len())).copied().unwrap_or(0);
+                        self.clocks().set(self.server(at).node(), jump);
+                    }
+                    progress.wait_more(10);
+                }
+                for at in 0..self.cluster.servers.len() {
+                    self.clocks().set(self.server(at).node(), 0);
+                }
+            }
+            Harm::Flap => {
+                let victim = self.any();
+                for _ in 0..6 {
+                    self.network().isolate(&[victim]);
+                    wait::pace(FLAP);
+                    self.network().heal();
+                    wait::pace(FLAP);
+                }
+            }
         }
         progress.wait_more(40);
     }
@@ -203,8 +259,16 @@ impl Nemesis {
         self.cluster.tell_servers();
     }
 
+    fn clocks(&self) -> &Clocks {
+        self.cluster.clocks.as_ref().expect("tests set the cluster's clocks")
+    }
+
+    fn network(&self) -> &Network {
+        self.cluster.network.as_ref().expect("the cluster is on hosts of its own")
+    }
+
     fn wait_other_leader(&self, than: usize) {
-        let old = format!("127.0.0.1:{}", self.server(than).ports.server);
+        let old = self.server(than).server_address();
         let other = (than + 1) % self.cluster.servers.len();
         wait::until("another leader", || {
             let leader = self.server(other).get("/v1/status/leader").json();

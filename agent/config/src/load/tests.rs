@@ -119,6 +119,8 @@ fn problems_are_told_in_the_words_users_know() {
         ("dns_config { node_ttl=\"x\" }", "dns_config.node_ttl: invalid duration: \"x\": time: invalid duration \"x\""),
         ("recursors=[\"0.0.0.0\"]", "DNS recursor address cannot be 0.0.0.0, :: or [::]"),
         ("http_config { allow_write_http_from=[\"x\"] }", "allow_write_http_from: invalid cidr: x"),
+        ("serf_lan_allowed_cidrs=[\"10.0.0.0/8\", \"x\"]", "serf_lan_allowed_cidrs: invalid cidr: x"),
+        ("serf_wan_allowed_cidrs=[\"10.0.0.1\"]", "serf_wan_allowed_cidrs: invalid cidr: 10.0.0.1"),
         ("segment=\"x\"", "\"segment\" is refused: Network segments are not supported"),
         ("acl { enabled = true }", "\"acl.enabled\" is refused: ACLs are not built yet"),
         ("acl_datacenter = \"dc1\"", "\"acl_datacenter\" is refused: ACLs are not built yet"),

@@ -195,10 +195,10 @@ pub const ROWS: &[OptionRow] = &[
     row("disable_coordinates", Bool, "false", "Send no network coordinates"),
     row("serf_lan", Text, "", "Address for LAN gossip; bind_addr by default").flag("serf-lan-bind"),
     row("serf_wan", Text, "", "Address for WAN gossip; bind_addr by default").flag("serf-wan-bind"),
-    row("serf_lan_allowed_cidrs", Texts, "", "Networks whose members may join").flag("serf-lan-allowed-cidrs").later(),
-    row("serf_wan_allowed_cidrs", Texts, "", "Networks whose servers of other datacenters may join")
-        .flag("serf-wan-allowed-cidrs")
-        .later(),
+    row("serf_lan_allowed_cidrs", Texts, "", "Networks (CIDR) whose agents may be members; empty: all")
+        .flag("serf-lan-allowed-cidrs"),
+    row("serf_wan_allowed_cidrs", Texts, "", "Networks (CIDR) whose servers may be members of the WAN pool; empty: all")
+        .flag("serf-wan-allowed-cidrs"),
     row("gossip_lan.gossip_nodes", Integer, "3", "Members gossiped to each time"),
     row("gossip_lan.gossip_interval", Duration, "200ms", "Time between gossip messages"),
     row("gossip_lan.probe_interval", Duration, "1s", "Time between probes of a member"),

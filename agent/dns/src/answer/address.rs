@@ -1,6 +1,7 @@
 //! Which of a node's or instance's addresses answers a question.
 
 use crate::wire::rtype;
+use lictor_types::wan::Addresses;
 use lictor_types::{Node, NodeService};
 use std::net::IpAddr;
 
@@ -59,18 +60,15 @@ fn choose<'a>(accept: Accept, address: &'a str, v4: &'a str, v6: &'a str) -> Opt
 
 /// The address of a node. `wan`: prefer its WAN addresses.
 pub(crate) fn of_node(node: &Node, accept: Accept, wan: bool) -> Option<Place<'_>> {
-    let tagged = |name: &str| node.tagged_addresses.as_ref().and_then(|t| t.get(name)).map_or("", String::as_str);
-    let or = |first: &'static str, second| if wan && !tagged(first).is_empty() { tagged(first) } else { second };
-    choose(accept, or("wan", &node.address), or("wan_ipv4", tagged("lan_ipv4")), or("wan_ipv6", tagged("lan_ipv6")))
+    let Addresses { address, v4, v6 } = Addresses::of_node(node, wan);
+    choose(accept, address, v4, v6)
 }
 
 /// The own address of an instance: `Err` when it has none of its own (the node's then counts), `Ok(None)` when none of
 /// those it has is of a family asked for.
 pub(crate) fn of_service(service: &NodeService, accept: Accept, wan: bool) -> Result<Option<Place<'_>>, ()> {
-    let tagged = |name: &str| service.tagged_addresses.get(name).map_or("", |t| t.address.as_str());
-    let or = |first: &'static str, second| if wan && !tagged(first).is_empty() { tagged(first) } else { second };
-    let address = or("wan", &service.address);
-    match choose(accept, address, or("wan_ipv4", tagged("lan_ipv4")), or("wan_ipv6", tagged("lan_ipv6"))) {
+    let Addresses { address, v4, v6 } = Addresses::of_service(service, wan);
+    match choose(accept, address, v4, v6) {
         Some(place) => Ok(Some(place)),
         None if address.is_empty() => Err(()),
         None => Ok(None),

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use lictor_net::clock;
 use lictor_types::coordinate::Coordinate;
-use lictor_types::{Member, MemberStatus};
+use lictor_types::{Member, MemberStatus, NodeName};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -81,6 +81,16 @@ pub struct GossipHandle {
     pub(super) shared: Arc<Shared>,
 }
 
+/// What came of a join.
+pub(super) struct Contacts {
+    /// Members that answered.
+    pub(super) others: usize,
+    /// Own addresses among those that answered: a list that is the same on all members names this one too.
+    pub(super) own: usize,
+    /// Why the rest did not.
+    pub(super) failures: Vec<String>,
+}
+
 impl GossipHandle {
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, GossipError> {
         let (reply, replied) = oneshot::channel();
@@ -110,6 +120,12 @@ impl GossipHandle {
 
     /// Joins the pool through these (`host`, `host:port`, `[v6]:port`): how many members were contacted. An error only if none was.
     pub async fn join(&self, addresses: &[String]) -> Result<usize, JoinFailed> {
+        let Contacts { others, own, failures } = self.contact_all(addresses).await;
+        if others + own == 0 { Err(JoinFailed { reasons: failures }) } else { Ok(others + own) }
+    }
+
+    /// Joins through all of these.
+    pub(super) async fn contact_all(&self, addresses: &[String]) -> Contacts {
         JoinTried { pool: self.shared.pool, addresses }.emit();
         let mut failures = Vec::new();
         let mut places: Vec<SocketAddr> = Vec::new();
@@ -127,11 +143,17 @@ impl GossipHandle {
             }
         }
         let outcomes: Vec<_> =
-            futures_util::stream::iter(places).map(|to| self.contact(to)).buffered(JOINED_AT_ONCE).collect().await;
-        let contacted = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        failures.extend(outcomes.into_iter().filter_map(Result::err));
-        JoinDone { pool: self.shared.pool, contacted, failures: &failures }.emit();
-        if contacted == 0 { Err(JoinFailed { reasons: failures }) } else { Ok(contacted) }
+            futures_util::stream::iter(places.clone()).map(|to| self.contact(to)).buffered(JOINED_AT_ONCE).collect().await;
+        let (mut others, mut own) = (0, 0);
+        for (place, outcome) in places.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(_) if place == self.shared.own.address || place == self.shared.local => own += 1,
+                Ok(_) => others += 1,
+                Err(reason) => failures.push(reason),
+            }
+        }
+        JoinDone { pool: self.shared.pool, contacted: others + own, failures: &failures }.emit();
+        Contacts { others, own, failures }
     }
 
     async fn look_up(&self, text: String) -> Result<Vec<SocketAddr>, AddressError> {
@@ -188,6 +210,11 @@ impl GossipHandle {
     /// The coordinate last heard of a member.
     pub async fn coordinate_of(&self, name: &str) -> Result<Option<Coordinate>, GossipError> {
         self.ask(|reply| Command::Coordinate { name: Some(name.to_owned()), reply }).await
+    }
+
+    /// The coordinates last heard of all members, this one among them.
+    pub async fn coordinates(&self) -> Result<Vec<(NodeName, Coordinate)>, GossipError> {
+        self.ask(|reply| Command::Coordinates { reply }).await
     }
 
     /// Lifeguard's local health; 0 is healthy.

@@ -20,6 +20,7 @@ pub(crate) struct Hushes {
     refuted: Hush,
     stalled: Hush,
     unreadable: Hush,
+    outsider: Hush,
     core: Hush,
 }
 
@@ -31,6 +32,7 @@ impl Hushes {
             Worry::Refuted => &self.refuted,
             Worry::Stalled => &self.stalled,
             Worry::Refused => &self.unreadable,
+            Worry::Outsider => &self.outsider,
             Worry::Core => &self.core,
         }
         .ask()

@@ -13,7 +13,7 @@ use lictor_net::UdpSocket;
 use lictor_net::clock::{self, Instant};
 use lictor_telemetry::loops::{self, LoopHandle};
 use lictor_types::coordinate::Coordinate;
-use lictor_types::{Member, MemberStatus};
+use lictor_types::{Member, MemberStatus, NodeName};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
@@ -69,6 +69,10 @@ pub(crate) enum Command {
     Coordinate {
         name: Option<String>,
         reply: oneshot::Sender<Option<Coordinate>>,
+    },
+    /// Of all members.
+    Coordinates {
+        reply: oneshot::Sender<Vec<(NodeName, Coordinate)>>,
     },
     Stats {
         reply: oneshot::Sender<GossipStats>,
@@ -273,6 +277,9 @@ impl Pump {
                     None => Some(self.engine.coordinate()),
                 };
                 let _ = reply.send(coordinate);
+            }
+            Command::Coordinates { reply } => {
+                let _ = reply.send(self.engine.coordinates());
             }
             Command::Stats { reply } => {
                 let members = self.engine.members();

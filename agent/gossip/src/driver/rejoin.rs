@@ -1,12 +1,13 @@
 //! Finding the pool: again and again until it works, and after a restart by the members of the last run.
 
 use super::Shared;
-use super::error::RetryError;
-use super::handle::GossipHandle;
+use super::error::{JoinFailed, RetryError};
+use super::handle::{Contacts, GossipHandle};
 use super::peers::{Peer, Peers, PeersFile};
 use crate::events::{JoinRetried, PeersNotKept, PeersUnreadable, Rejoined};
 use futures_util::StreamExt;
-use lictor_net::clock;
+use lictor_net::{Backoff, clock};
+use lictor_types::MemberStatus;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -17,6 +18,8 @@ use tokio::sync::watch;
 
 /// Members of the last run that are asked at the same time.
 const ASKED_AT_ONCE: usize = 4;
+/// Longest pause between two rounds of asking them.
+const REJOIN_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The part of the interval by which an attempt comes earlier or later, so that a datacenter that starts anew does not ask in step.
 const JITTER: f64 = 0.1;
 /// Pause after the first attempt to join.
@@ -48,22 +51,30 @@ fn pause(how: &RetryJoin, attempts: u32) -> Duration {
     doubled.min(how.interval)
 }
 
+/// Whether somebody else is in the pool.
+fn knows_others(handle: &GossipHandle) -> bool {
+    let own = &handle.shared.own.name;
+    handle.members().borrow().iter().any(|member| member.status == MemberStatus::Alive && member.name != *own)
+}
+
 /// Runs until somebody was contacted: how many. See [`GossipHandle::retry_join`].
 pub(crate) async fn retry(handle: &GossipHandle, how: RetryJoin) -> Result<usize, RetryError> {
     let mut chance = StdRng::seed_from_u64(how.seed);
     let mut attempts: u32 = 0;
     loop {
-        let joining = handle.join(&how.addresses);
-        let joined = tokio::select! {
-            joined = joining => joined,
+        let joining = handle.contact_all(&how.addresses);
+        let Contacts { others, own, failures } = tokio::select! {
+            contacts = joining => contacts,
             () = handle.shared.shutdown.requested() => return Err(RetryError::Ended),
         };
         attempts = attempts.saturating_add(1);
-        let error = match joined {
-            Ok(contacted) => return Ok(contacted),
-            Err(error) => error,
-        };
-        if how.attempts_max > 0 && attempts >= how.attempts_max {
+        // Who reached nobody but itself has joined nothing, unless there is nobody else to reach, or others came by themselves.
+        let exhausted = how.attempts_max > 0 && attempts >= how.attempts_max;
+        if others > 0 || (own > 0 && (failures.is_empty() || exhausted || knows_others(handle))) {
+            return Ok(others + own);
+        }
+        let error = JoinFailed { reasons: failures };
+        if exhausted {
             return Err(RetryError::Exhausted { attempts, last: error });
         }
         let wait = pause(&how, attempts).clamp(WAIT_MIN, WAIT_MAX).mul_f64(chance.random_range(1.0 - JITTER..=1.0 + JITTER));
@@ -89,21 +100,40 @@ pub(crate) async fn read(file: &PeersFile, rejoin_after_leave: bool) -> Vec<Peer
     }
 }
 
-/// Asks the members of the last run, until one of them answers.
+/// Asks the members of the last run, until one of them answers. Again and again: one that came back under another address is let in only
+/// when the old one was found dead.
 pub(crate) async fn rejoin(handle: GossipHandle, mut peers: Vec<Peer>, seed: u64) {
     // Not all that come back at once shall ask the same one.
     peers.shuffle(&mut StdRng::seed_from_u64(seed));
     peers.retain(|peer| peer.address != handle.shared.own.address);
-    let handle = &handle;
-    let asking = futures_util::stream::iter(peers)
+    let mut backoff = Backoff::new(PAUSE_FIRST, REJOIN_PAUSE_MAX, seed);
+    tokio::select! {
+        () = handle.shared.shutdown.requested() => {}
+        () = async {
+            let mut told = false;
+            while !peers.is_empty() && !knows_others(&handle) {
+                let by = first_to_answer(&handle, &peers).await;
+                let answered = by.is_some();
+                if answered || !told {
+                    told = true;
+                    Rejoined { pool: handle.shared.pool, by: by.as_deref() }.emit();
+                }
+                if answered {
+                    return;
+                }
+                clock::sleep(backoff.next_wait()).await;
+            }
+        } => {}
+    }
+}
+
+/// Name of the first of these that lets this member in.
+async fn first_to_answer(handle: &GossipHandle, peers: &[Peer]) -> Option<String> {
+    let asking = futures_util::stream::iter(peers.to_vec())
         .map(|peer| async move { handle.contact(peer.address).await.is_ok().then_some(peer.name) })
         .buffer_unordered(ASKED_AT_ONCE)
         .filter_map(std::future::ready);
-    let mut asking = pin!(asking);
-    tokio::select! {
-        by = asking.next() => Rejoined { pool: handle.shared.pool, by: by.as_deref() }.emit(),
-        () = handle.shared.shutdown.requested() => {}
-    }
+    pin!(asking).next().await
 }
 
 /// Writes the members to the file when they changed, but not more often than each `interval`; a leave, and what is told last, at

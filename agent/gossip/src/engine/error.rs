@@ -55,6 +55,14 @@ pub enum JoinError {
         /// A sentence for the operator.
         reason: String,
     },
+    /// The other side is in none of the networks that are allowed here. Of use again once that is mended.
+    #[error("{to} is the member at {address}, which is in none of the allowed networks")]
+    Outside {
+        /// Who was asked.
+        to: SocketAddr,
+        /// The address it goes by.
+        address: SocketAddr,
+    },
     /// The answer is not readable here.
     #[error("the answer of {to} is not readable: {error}")]
     Answer {

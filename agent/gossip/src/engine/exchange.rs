@@ -53,6 +53,9 @@ impl Engine {
 
     /// Server side of a stream: a ping, a push/pull, a join. The reply's bytes.
     pub fn handle_request(&mut self, now: Duration, from: SocketAddr, bytes: &[u8]) -> Result<Bytes, RequestError> {
+        if !self.hears(from) {
+            return Ok(stream::write_refusal(&outside(from)));
+        }
         let frame = stream::read(bytes).inspect_err(|error| {
             self.stats.packets_refused += 1;
             self.stats.last_refused = Some((from, error.clone()));
@@ -71,6 +74,12 @@ impl Engine {
                 let Some(Item::Member(sender)) = state.items.first() else {
                     return Err(WireError::Invalid("state without its sender").into());
                 };
+                if let Some(card) = &sender.card
+                    && sender.ident.node != self.own.node
+                    && !self.lets_in(card.address)
+                {
+                    return Ok(stream::write_refusal(&outside(card.address)));
+                }
                 if let Some(conflict) = self.conflict_of_sender(sender) {
                     let node = sender.ident.node;
                     let reply = stream::write_refusal(&conflict.to_string());
@@ -99,6 +108,9 @@ impl Engine {
         }
         let joins = matches!(kind, ExchangeKind::Join);
         let outcome = match frame {
+            Ok(Frame::State(state)) if let Some(address) = self.outside_address(&state) => {
+                Err(JoinError::Outside { to, address })
+            }
             Ok(Frame::State(state)) => {
                 let alive =
                     |item: &&Item| matches!(item, Item::Member(Record { claim: Claim::Alive | Claim::Suspect { .. }, .. }));
@@ -124,6 +136,13 @@ impl Engine {
         if joins {
             self.tell(Event::Contacted { ticket, outcome });
         }
+    }
+
+    /// The address of a state's sender, if it is in none of the allowed networks.
+    fn outside_address(&mut self, state: &State) -> Option<SocketAddr> {
+        let Some(Item::Member(sender)) = state.items.first() else { return None };
+        let address = sender.card.as_ref().filter(|_| sender.ident.node != self.own.node)?.address;
+        (!self.lets_in(address)).then_some(address)
     }
 
     /// Whether the first join is under way.
@@ -214,6 +233,11 @@ impl Engine {
         }
         self.timers.set(now + self.settings.reconnect_interval, Timer::Reconnect);
     }
+}
+
+/// What one is told who is not let in.
+fn outside(address: SocketAddr) -> String {
+    format!("{} is in none of the networks whose members may join here", address.ip())
 }
 
 /// The time between state exchanges: the same up to 32 members, then growing with the logarithm, as each costs with the size of the pool.

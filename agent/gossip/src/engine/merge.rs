@@ -36,6 +36,11 @@ impl Engine {
         if node == self.own.node {
             return self.apply_own(now, record);
         }
+        if let Some(card) = &record.card
+            && !self.lets_in(card.address)
+        {
+            return;
+        }
         if self.pruned.get(&node).is_some_and(|(pruned, _)| generation <= *pruned) {
             return;
         }

@@ -325,7 +325,7 @@ impl Engine {
         }
         probe.acked = true;
         let rtt = now.saturating_sub(probe.sent);
-        let Some(point) = coordinate else { return };
+        let Some(point) = coordinate.filter(|_| self.settings.coordinates) else { return };
         let (vivaldi, rng) = (&mut self.vivaldi, &mut self.rng);
         self.roster.change(src.node, |entry| {
             let place = entry.place.get_or_insert_with(|| Box::new((None, Latencies::default())));

@@ -1,5 +1,6 @@
 //! The timings and limits of a pool.
 
+use crate::engine::allowed::AllowedNetworks;
 use lictor_types::ids::NodeName;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -55,6 +56,10 @@ pub struct EngineSettings {
     pub lifeguard: bool,
     /// Whether a member that acks no datagram is pinged over TCP before it is suspected.
     pub tcp_fallback: bool,
+    /// Networks whose addresses members may have, and from which gossip is taken.
+    pub allowed: AllowedNetworks,
+    /// Whether this member measures round trips and tells where it is.
+    pub coordinates: bool,
     /// Largest user event in bytes, name and payload together.
     pub user_event_size_max: usize,
     /// For the simulations, which must find a member that does not object to being called dead. Always true elsewhere.
@@ -98,6 +103,8 @@ impl EngineSettings {
             tombstone_timeout: Duration::from_secs(24 * 3600),
             lifeguard: true,
             tcp_fallback: true,
+            allowed: AllowedNetworks::default(),
+            coordinates: true,
             user_event_size_max: 512,
             refutes: true,
         }

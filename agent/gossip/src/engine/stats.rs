@@ -16,6 +16,10 @@ pub struct EngineStats {
     pub packets_refused: u64,
     /// The last of them: from where, and why.
     pub last_refused: Option<(SocketAddr, WireError)>,
+    /// Messages from, and claims about, addresses that are in none of the allowed networks.
+    pub outsiders: u64,
+    /// The last of these addresses.
+    pub last_outsider: Option<SocketAddr>,
     /// Datagrams for another member (or from this one).
     pub packets_misdirected: u64,
     /// Probes begun.

@@ -599,3 +599,43 @@ proptest! {
         prop_assert!(engine.alive() >= 1);
     }
 }
+
+#[test]
+fn what_comes_from_outside_the_allowed_networks_is_not_taken() {
+    let allowed = ["10.0.0.0/8".parse().unwrap()].into_iter().collect();
+    let mut engine = Engine::new(EngineSettings { allowed, ..settings() }, own("n1", "id-1", 1), Duration::ZERO, 1);
+    let [inside, outside] = ["10.1.1.1:9", "203.0.113.1:9"].map(|address| address.parse::<SocketAddr>().unwrap());
+    for (from, outsiders) in [(inside, 0), (at(9), 0), (outside, 1)] {
+        let (stats, before) = (engine.stats().clone(), engine.stats().outsiders);
+        engine.handle_packet(Duration::ZERO, from, b"nonsense");
+        assert_eq!(engine.stats().outsiders - before, outsiders, "{from}");
+        assert_eq!(engine.stats().packets_refused - stats.packets_refused, 1 - outsiders, "{from}");
+    }
+    // A stream is told why.
+    let ping = || stream::write_ping(engine_ident("id-1"));
+    assert!(matches!(stream::read(&engine.handle_request(Duration::ZERO, inside, &ping()).unwrap()), Ok(stream::Frame::Ack)));
+    let told = engine.handle_request(Duration::ZERO, outside, &ping()).unwrap();
+    let Ok(stream::Frame::Refused(why)) = stream::read(&told) else { panic!("{told:?}") };
+    assert!(why.contains("203.0.113.1 is in none of the networks"), "{why}");
+}
+
+fn engine_ident(id: &str) -> Ident {
+    Ident { node: identity::node_key(id), generation: 0 }
+}
+
+#[test]
+fn a_member_that_shall_not_tells_no_coordinate() {
+    let mut net = Net::new();
+    for port in 1..=3 {
+        net.add(EngineSettings { coordinates: port != 3, ..settings() }, own(&format!("n{port}"), &format!("id-{port}"), port));
+        if port > 1 {
+            net.join(port, 1);
+        }
+    }
+    net.run(60);
+    for (seer, seen, known) in [(1, "n2", true), (2, "n1", true), (1, "n3", false), (2, "n3", false), (3, "n1", true)] {
+        assert_eq!(net.engines[&seer].coordinate_of(seen).is_some(), known, "{seen} by n{seer}");
+    }
+    assert_eq!(net.engines[&3].coordinate(), Vivaldi::new().point().clone(), "it measures nothing");
+    assert!(net.engines.values().all(|engine| engine.alive() == 3));
+}

@@ -1,14 +1,15 @@
 //! Joining, tags, events, leaving, failing.
 
-use crate::{Node, PATIENCE, is, next, next_about, pool, settings, user_events_until};
+use crate::{NET, Node, PATIENCE, is, next, next_about, pool, settings, user_events_until};
 use bytes::Bytes;
 use lictor_gossip::driver::{GossipError, Heard, Pool};
-use lictor_gossip::engine::{Event, Own};
+use lictor_gossip::engine::{AllowedNetworks, Event, Own};
 use lictor_gossip::keyring::KeyOperation;
 use lictor_gossip::{Gossip, GossipSettings};
 use lictor_net::{Shutdown, clock};
 use lictor_types::{MemberStatus, NodeName};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[tokio::test]
 async fn five_find_each_other_and_tell_their_tags() {
@@ -195,4 +196,38 @@ async fn a_handle_may_be_used_in_any_task() {
     any_task(&handle.ended());
     any_task(&handle.fire("x", Bytes::new()));
     any_task(&handle.events().next());
+}
+
+#[tokio::test]
+async fn who_is_in_none_of_the_allowed_networks_is_no_member() {
+    let net = NET.with(|net| *net);
+    let network = format!("127.0.{net}.0/28").parse().unwrap();
+    let allowed: AllowedNetworks = [network].into_iter().collect();
+    let strict = |host| {
+        let mut settings = settings(host);
+        settings.engine.allowed = allowed.clone();
+        settings
+    };
+    let (a, b) = (Node::start("a", strict(1)).await, Node::start("b", strict(2)).await);
+    b.join(&a).await;
+    // One that lets everybody in, and one outside.
+    let (open, outside) = (Node::start("open", settings(3)).await, Node::start("outside", settings(100)).await);
+    outside.join(&open).await;
+    let refused = outside.handle.join(&[a.address()]).await.unwrap_err().to_string();
+    assert!(refused.contains(&format!("127.0.{net}.100 is in none of the networks whose members may join here")), "{refused}");
+    let refused = a.handle.join(&[outside.address()]).await.unwrap_err().to_string();
+    assert!(refused.contains("is in none of the allowed networks"), "{refused}");
+    // What others tell of it, and what it sends by itself once it knows the members, is not taken either.
+    open.join(&a).await;
+    for node in [&a, &b] {
+        node.wait_for_alive(&["a", "b", "open"]).await;
+        let before = node.handle.stats().await.unwrap().engine.outsiders;
+        let sending = async {
+            while node.handle.stats().await.unwrap().engine.outsiders <= before {
+                clock::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        clock::timeout(PATIENCE, sending).await.unwrap();
+        assert!(node.handle.members().borrow().iter().all(|member| &*member.name != "outside"));
+    }
 }

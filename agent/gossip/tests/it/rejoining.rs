@@ -54,6 +54,27 @@ async fn attempts_that_are_used_up_are_told() {
 }
 
 #[tokio::test]
+async fn who_reaches_only_itself_goes_on_until_it_reaches_another() {
+    let b = Node::start("b", settings(2)).await;
+    // A name that leads to the other one only later, as one who refuses first and lets in later would.
+    let names = Arc::new(LateName { asked: AtomicU32::new(0), known_after: 4, address: b.handle.local_address().ip() });
+    let port = b.handle.local_address().port();
+    let a = Node::start("a", GossipSettings { interference: Some(names.clone()), default_port: port, ..settings(1) }).await;
+    let list = || vec![a.address(), "pool.test".to_owned()];
+    // With attempts counted it is content with itself in the end, as Consul is at once.
+    assert_eq!(a.handle.retry_join(every_20_ms(list(), 2)).await, Ok(1));
+    assert_eq!(names.asked.load(Ordering::Relaxed), 2);
+    let joined = a.handle.retry_join(every_20_ms(list(), 0));
+    assert_eq!(clock::timeout(PATIENCE, joined).await.unwrap(), Ok(2));
+    assert_eq!(names.asked.load(Ordering::Relaxed), 5);
+    for node in [&a, &b] {
+        node.wait_for_alive(&["a", "b"]).await;
+    }
+    // Alone on its list it is content.
+    assert_eq!(a.handle.retry_join(every_20_ms(vec![a.address()], 0)).await, Ok(1));
+}
+
+#[tokio::test]
 async fn an_endless_join_ends_with_the_agent() {
     let b = Node::start("b", settings(2)).await;
     let handle = b.handle.clone();

@@ -18,8 +18,6 @@ const READ_ONLY_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Default)]
 struct Seen {
     known: Option<(Option<u64>, u64, bool)>,
-    /// Term in which this node was found ready to lead.
-    ready_in: Option<u64>,
     read_only_since: Option<clock::Instant>,
 }
 
@@ -55,7 +53,7 @@ pub(super) async fn follow(node: Weak<RaftNode>, shutdown: Shutdown) {
     }
     // The engine has ended by itself.
     if let Some(node) = node.upgrade() {
-        node.ready.store(false, Ordering::Release);
+        node.ready.store(0, Ordering::Release);
         node.leadership.send_replace(Leadership::default());
     }
 }
@@ -72,9 +70,8 @@ impl RaftNode {
         if seen.known != Some((leader, term, is_self)) {
             seen.known = Some((leader, term, is_self));
             self.contact.set_handing_over(false);
-            if !is_self || seen.ready_in != Some(term) {
-                self.ready.store(false, Ordering::Release);
-                seen.ready_in = None;
+            if !is_self {
+                self.ready.store(0, Ordering::Release);
             }
             if term > 0 {
                 LeaderChanged { leader, is_self, term }.emit();
@@ -86,18 +83,17 @@ impl RaftNode {
     async fn look_as_leader(self: &std::sync::Arc<Self>, seen: &mut Seen, term: u64, shutdown: &Shutdown) -> Option<Duration> {
         if !self.contact.holds_lease() {
             // Another may have been elected, or is about to be.
-            self.ready.store(false, Ordering::Release);
-            seen.ready_in = None;
+            self.ready.store(0, Ordering::Release);
             self.tell(None, false, term);
             return Some(RETRY_PAUSE);
         }
-        if seen.ready_in != Some(term) {
+        if !self.is_ready() {
+            let vote = self.log.vote_number();
             // A leader of its own is told only once it answers truly; else clients would read an old state from it.
-            if self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.is_err() {
+            if self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.is_err() || self.log.vote_number() != vote {
                 return Some(RETRY_PAUSE);
             }
-            seen.ready_in = Some(term);
-            self.ready.store(true, Ordering::Release);
+            self.ready.store(vote, Ordering::Release);
             self.tell(Some(self.address.clone()), true, term);
             let node = self.clone();
             // One that led before may have ended halfway through a change.

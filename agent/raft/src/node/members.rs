@@ -186,7 +186,7 @@ impl RaftNode {
         let mut leadership = self.leadership();
         // From here on the other may lead, whatever the lease says.
         self.contact.set_handing_over(true);
-        self.ready.store(false, Ordering::Release);
+        self.ready.store(0, Ordering::Release);
         // By itself: what is borrowed locks out whoever tells.
         let term = leadership.borrow_and_update().term;
         self.tell(None, false, term);
@@ -252,7 +252,10 @@ impl RaftNode {
         let changed = async {
             loop {
                 match self.raft.change_membership(change.clone(), retain).await {
-                    Ok(_) => return Ok(()),
+                    Ok(changed) => {
+                        self.see(changed.log_id.index()).await;
+                        return Ok(());
+                    }
                     Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)))) => {
                         clock::sleep(RETRY_PAUSE).await;
                     }
@@ -261,6 +264,17 @@ impl RaftNode {
             }
         };
         clock::timeout(PATIENCE, changed).await.unwrap_or(Err(ClusterError::TimedOut(PATIENCE)))
+    }
+
+    /// Waits until this server's own view, which is told a moment after the change, shows the membership of that index.
+    async fn see(&self, index: u64) {
+        let mut metrics = self.raft.metrics();
+        loop {
+            let seen = metrics.borrow_watched().membership_config.log_id().map(|id| id.index());
+            if seen >= Some(index) || metrics.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// What to answer when this server does not lead.

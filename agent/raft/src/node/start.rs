@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -80,7 +80,7 @@ pub(super) async fn start_on(
         storage,
         queue,
         leadership: watch::Sender::new(Leadership::default()),
-        ready: AtomicBool::new(false),
+        ready: AtomicU64::new(0),
         timing,
         wire,
         addresses: addresses.clone(),

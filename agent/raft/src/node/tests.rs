@@ -42,7 +42,8 @@ async fn a_sole_member_in_memory_leads_and_writes() {
     node.propose(put("a", "1")).await.unwrap();
     assert_eq!(get(&catalog, "a").as_deref(), Some("1"));
     node.confirm_leadership().await.unwrap();
-    assert_eq!(node.stats().state, "Leader");
+    let stats = node.stats();
+    assert_eq!((stats.state.as_str(), stats.last_log_term), ("Leader", stats.term));
     assert!(node.applied_index() > Index(0));
     node.shutdown().await;
     assert!(!node.has_lease());
@@ -142,6 +143,35 @@ async fn another_node_id_or_address_finds_its_log_again() {
     let (node, catalog) = started(moved).await;
     assert_eq!(get(&catalog, "a").as_deref(), Some("1"));
     assert_eq!((node.leader().as_deref(), node.peers()), (Some("127.0.0.1:9300"), vec!["127.0.0.1:9300".to_owned()]));
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_was_found_in_one_term_holds_in_no_other() {
+    let (node, _) = started(RaftSettings::in_memory(7, "127.0.0.1:8300")).await;
+    assert!(node.has_lease());
+    // Nobody looks any more, as if the one who does were starved.
+    node.shutdown.finish().await;
+    let deposing = openraft::raft::VoteRequest {
+        vote: crate::types::Vote::new(9, 8),
+        last_log_id: Some(crate::types::log_id(9, 99)),
+        leadership_transfer: true,
+    };
+    node.raft.vote(deposing).await.unwrap();
+    let mut metrics = node.raft.server_metrics();
+    node.raft.trigger().elect(false).await.unwrap();
+    let elected = async {
+        use openraft::async_runtime::watch::WatchReceiver;
+        while !{
+            let now = metrics.borrow_watched();
+            now.vote.leader_id.term > 9 && now.state.is_leader()
+        } {
+            metrics.changed().await.unwrap();
+        }
+    };
+    clock::timeout(PATIENCE, elected).await.unwrap();
+    assert!(node.is_leader() && node.contact.holds_lease());
+    assert!(!node.has_lease(), "nobody found out whether it has applied what was committed before this term");
     node.shutdown().await;
 }
 

@@ -4,8 +4,10 @@ use super::SubscriptionSettings;
 use super::entry::Entry;
 use super::events::Fetched;
 use super::key::is_about_the_question;
+use super::pulse::Heard;
 use super::shelf::Shelf;
 use crate::cluster::Cluster;
+use lictor_net::clock::Instant;
 use lictor_net::{Backoff, Shutdown, clock};
 use lictor_types::Index;
 use std::sync::Arc;
@@ -44,7 +46,13 @@ impl Following {
         loop {
             let begun = clock::now();
             let options = self.entry.key().blocking_options(min_index, self.settings.refresh_wait);
-            let answer = self.cluster.query(self.entry.key().query(), &options).await;
+            let answer = tokio::select! {
+                answer = self.cluster.query(self.entry.key().query(), &options) => answer,
+                () = self.put_back(last, begun) => {
+                    (last, min_index) = (None, Index(0));
+                    continue;
+                }
+            };
             Fetched { key: self.entry.key(), error: answer.as_ref().err() }.emit();
             match answer {
                 Ok(answer) => {
@@ -76,6 +84,19 @@ impl Following {
                     self.wait_for_return(&mut backoff).await;
                 }
             }
+        }
+    }
+
+    /// Waits until the datacenter tells, after `begun`, that it is not as far as the last answer: an older state was restored, and what
+    /// comes after that answer's index may be long in coming. (Or a server answers that lags behind: then one question is wasted.)
+    async fn put_back(&self, last: Option<Index>, begun: Instant) {
+        let Some(last) = last else { return std::future::pending().await };
+        let mut pulse = self.entry.pulse().subscribe();
+        // Servers of older programs tell 1 always.
+        let is_behind =
+            |heard: &Heard| heard.last.is_some_and(|(at, meta)| at > begun && meta.index > Index(1) && meta.index < last);
+        if pulse.wait_for(is_behind).await.is_err() {
+            std::future::pending().await
         }
     }
 

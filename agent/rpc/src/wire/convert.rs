@@ -170,6 +170,7 @@ impl From<ServerStatus> for message::PingReply {
             last_log_index: status.last_log_index,
             applied_index: status.applied_index,
             last_contact_nanos: nanos(status.last_contact),
+            last_log_term: Some(status.last_log_term),
         }
     }
 }
@@ -187,6 +188,8 @@ impl From<message::PingReply> for ServerStatus {
             last_log_index: reply.last_log_index,
             applied_index: reply.applied_index,
             last_contact: Duration::from_nanos(reply.last_contact_nanos),
+            // Older programs do not tell it; theirs is the current one, but for the moment after an election.
+            last_log_term: reply.last_log_term.unwrap_or(reply.term),
         }
     }
 }

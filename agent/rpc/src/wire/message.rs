@@ -265,4 +265,6 @@ pub(crate) struct PingReply {
     pub(crate) applied_index: u64,
     #[prost(uint64, tag = "11")]
     pub(crate) last_contact_nanos: u64,
+    #[prost(uint64, optional, tag = "12")]
+    pub(crate) last_log_term: Option<u64>,
 }

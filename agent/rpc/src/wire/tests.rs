@@ -130,9 +130,12 @@ fn options_and_figures_arrive_as_they_were_sent() {
         term: 3,
         last_log_index: 4,
         applied_index: 5,
+        last_log_term: 2,
         last_contact: Duration::from_millis(6),
     };
     assert_eq!(ServerStatus::from(message::PingReply::from(status.clone())), status);
+    let older = message::PingReply { last_log_term: None, ..status.clone().into() };
+    assert_eq!(ServerStatus::from(older).last_log_term, status.term);
     assert_eq!((millis(Duration::from_nanos(1)), millis(Duration::MAX)), (1, u64::MAX));
 }
 

@@ -205,6 +205,32 @@ async fn a_write_that_may_have_been_done_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_write_at_a_server_that_leads_no_longer_is_not_waited_for() {
+    // It answers pings all the time: nobody would give it up for hanging.
+    let (first, second) = (start(Scripted::hanging("s1")), start(Scripted::new("s2")));
+    let (agent, shutdown) = agent(&[&first.address, &second.address]);
+    *second.cluster.leader.lock() = Some(first.address.clone());
+    let mut writing = tokio::spawn({
+        let agent = agent.clone();
+        async move { agent.apply(put(), &WriteOptions::default()).await }
+    });
+    first.cluster.until_under_way(1).await;
+    // As long as the others say that it leads, or nothing, it is waited for.
+    for leader in [Some(first.address.clone()), None] {
+        clock::timeout(Duration::from_secs(1), &mut writing).await.unwrap_err();
+        *second.cluster.leader.lock() = leader;
+    }
+    clock::timeout(Duration::from_secs(1), &mut writing).await.unwrap_err();
+    *second.cluster.leader.lock() = Some(second.address.clone());
+    let unknown = clock::timeout(PATIENCE, writing).await.unwrap().unwrap();
+    assert!(matches!(&unknown, Err(ClusterError::ConnectionLost(why)) if why.contains("another server leads")), "{unknown:?}");
+    assert_eq!(second.cluster.seen(), 0, "it may have been done");
+    // The next one goes elsewhere.
+    assert_eq!(agent.apply(put(), &WriteOptions::default()).await, Ok(Outcome::Decided(true)));
+    end([first, second], shutdown).await;
+}
+
+#[tokio::test]
 async fn a_server_without_a_leader_is_left_for_one_with() {
     let (first, second) = (start(Scripted::new("s1")), start(Scripted::new("s2")));
     let (agent, shutdown) = agent(&[&first.address, &second.address]);

@@ -25,7 +25,9 @@ pub(crate) struct Scripted {
     pub(crate) seen: AtomicUsize,
     /// What writes answer.
     pub(crate) outcome: parking_lot::Mutex<Option<Result<Outcome, ClusterError>>>,
-    /// Commands never answer.
+    /// Whom it says to lead.
+    pub(crate) leader: parking_lot::Mutex<Option<String>>,
+    /// Commands answer only after the change.
     pub(crate) hangs: bool,
 }
 
@@ -40,7 +42,8 @@ impl Scripted {
 
     fn build(name: &'static str, hangs: bool) -> Self {
         let (index, under_way) = (watch::Sender::new(1), watch::Sender::new(0));
-        Self { name, index, under_way, seen: AtomicUsize::new(0), outcome: parking_lot::Mutex::new(None), hangs }
+        let (outcome, leader) = (parking_lot::Mutex::new(None), parking_lot::Mutex::new(None));
+        Self { name, index, under_way, seen: AtomicUsize::new(0), outcome, leader, hangs }
     }
 
     pub(crate) fn seen(&self) -> usize {
@@ -102,7 +105,8 @@ impl Cluster for Scripted {
     async fn apply(&self, command: Command, _options: &WriteOptions) -> Result<Outcome, ClusterError> {
         let _under_way = self.begin();
         if self.hangs {
-            std::future::pending::<()>().await;
+            let mut index = self.index.subscribe();
+            let _ = index.wait_for(|index| *index > 1).await;
         }
         let outcome = self.outcome.lock().clone();
         match (outcome, command) {
@@ -113,11 +117,13 @@ impl Cluster for Scripted {
     }
 }
 
-pub(crate) struct Known(pub(crate) &'static str);
+struct Known(Arc<Scripted>);
 
 impl StatusSource for Known {
     fn status(&self) -> ServerStatus {
-        ServerStatus { node: self.0.into(), datacenter: "dc1".into(), is_leader: true, term: 7, ..ServerStatus::default() }
+        let leader = self.0.leader.lock().clone();
+        let node = self.0.name.into();
+        ServerStatus { node, datacenter: "dc1".into(), is_leader: true, leader, term: 7, ..ServerStatus::default() }
     }
 }
 
@@ -147,8 +153,7 @@ pub(crate) fn start_with(
     let shutdown = Shutdown::new();
     let server = RpcServer::bind(settings, shutdown.clone()).unwrap();
     let address = server.local_addr().unwrap().to_string();
-    let name = cluster.name;
-    let services = Services { cluster: cluster.clone(), raft, status: Arc::new(Known(name)) };
+    let services = Services { cluster: cluster.clone(), raft, status: Arc::new(Known(cluster.clone())) };
     let serving = tokio::spawn(server.serve(services));
     Running { cluster, address, shutdown, serving }
 }

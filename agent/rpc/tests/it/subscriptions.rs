@@ -406,8 +406,8 @@ async fn an_index_that_goes_back_begins_anew() {
     rig.name(&web("x")).await;
     clock::sleep(SECOND).await;
     rig.stand.change(3, "restored");
-    // The wait ends without a change that counts, and the answer shows the older index.
-    clock::sleep(SubscriptionSettings::new(1).refresh_wait + SECOND).await;
+    // The question that waits is given up as soon as the pulse tells that the datacenter is not as far any more.
+    clock::sleep(SubscriptionSettings::new(1).pulse + SECOND).await;
     assert_eq!(rig.name(&web("x")).await, "restored");
     assert_eq!(rig.stand.indexes(), [0, 7, 0, 3]);
     rig.stand.change(4, "later");

@@ -55,7 +55,7 @@ impl Server {
         let config = self.catalog.snapshot().autopilot().map_or_else(|| self.settings.autopilot.clone(), |row| (**row).clone());
         let peers = self.peers(members).await;
         let stats = self.raft.stats();
-        let leader = Told { last_contact: Duration::ZERO, last_term: stats.term, last_index: stats.last_log_index };
+        let leader = Told { last_contact: Duration::ZERO, last_term: stats.last_log_term, last_index: stats.last_log_index };
         let steps = {
             let mut servers = self.servers.lock();
             let now = clock::wall_unix_ms();
@@ -132,13 +132,13 @@ impl Server {
     async fn ask_how(&self, peer: &Peer) -> Option<Told> {
         if peer.leader {
             let stats = self.raft.stats();
-            return Some(Told { last_contact: Duration::ZERO, last_term: stats.term, last_index: stats.last_log_index });
+            return Some(Told { last_contact: Duration::ZERO, last_term: stats.last_log_term, last_index: stats.last_log_index });
         }
         if peer.status != MemberStatus::Alive {
             return None;
         }
         let status: ServerStatus = self.links.pool.as_ref()?.ping(&peer.address, PATIENCE).await.ok()?;
-        Some(Told { last_contact: status.last_contact, last_term: status.term, last_index: status.last_log_index })
+        Some(Told { last_contact: status.last_contact, last_term: status.last_log_term, last_index: status.last_log_index })
     }
 
     /// What the leader last saw of the servers.

@@ -1,6 +1,7 @@
 //! Blocking queries: who is woken, by what, and when the time is up.
 
 use crate::rig::{PATIENCE, Rig, health, nodes};
+use lictor_catalog::Catalog;
 use lictor_net::clock;
 use lictor_rpc::Cluster;
 use lictor_types::{Index, Query, QueryOptions};
@@ -103,5 +104,28 @@ async fn an_ending_agent_keeps_nobody_waiting() {
     rig.shutdown.request();
     clock::timeout(PATIENCE, waiter).await.unwrap().unwrap();
     assert!(started.elapsed() < PATIENCE);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_older_state_is_told_to_who_waits() {
+    let rig = Rig::leading().await;
+    rig.put("a", "old").await;
+    let mut older = Vec::new();
+    rig.catalog.snapshot().write_to(&mut older).unwrap();
+    rig.put("a", "new").await;
+    let index = rig.ask(Query::KvGet("a".into())).await.meta.index;
+    let waiter = rig.wait(Query::KvGet("a".into()), index, LONG);
+    tokio::task::yield_now().await;
+    let started = clock::now();
+    rig.catalog.install(Catalog::restore(older.as_slice()).unwrap());
+    let told = waiter.await.unwrap();
+    assert!(told.meta.index < index && started.elapsed() < LONG, "{:?}", told.meta);
+    // The same state once more is no older one: who waits goes on to wait.
+    let waiter = rig.wait(Query::KvGet("a".into()), told.meta.index, Duration::from_secs(10));
+    tokio::task::yield_now().await;
+    rig.catalog.install(Catalog::restore(older.as_slice()).unwrap());
+    waiter.await.unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(10));
     rig.end().await;
 }

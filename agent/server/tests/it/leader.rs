@@ -1,10 +1,16 @@
 //! The leader's duties: members into the catalog, sessions that run out.
 
-use crate::rig::{Rig, member, nodes, register};
-use lictor_net::clock;
+use crate::rig::{PATIENCE, Rig, member, nodes, own_node, put, register};
+use lictor_catalog::Catalog;
+use lictor_net::{Shutdown, clock};
+use lictor_raft::storage::MemStorage;
+use lictor_raft::{RaftNode, RaftSettings};
 use lictor_rpc::{Cluster, WriteOptions};
-use lictor_types::{Command, HealthStatus, KvEntry, KvVerb, Query, Reply, Session, SessionVerb};
+use lictor_server::{Server, ServerSettings};
+use lictor_types::{AutopilotConfig, Command, HealthStatus, KvEntry, KvVerb, Query, QueryOptions, Reply, Session, SessionVerb};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 #[tokio::test(start_paused = true)]
 async fn the_own_node_is_in_the_catalog_with_its_service_and_check() {
@@ -51,4 +57,42 @@ async fn a_session_ends_when_it_is_not_renewed_and_its_locks_go() {
     assert_eq!(found[0].session, "");
     assert_eq!(rig.server.renew_session(id, &WriteOptions::default()).await, Ok(None));
     rig.end().await;
+}
+
+#[tokio::test]
+async fn the_first_settings_of_autopilot_are_written_once_that_can_be_done() {
+    let disk = MemStorage::disk();
+    let settings = RaftSettings::in_memory(1, "127.0.0.1:8300");
+    let catalog = Catalog::new("dc1");
+    let raft = RaftNode::start_with(settings, catalog.clone(), Arc::new(disk.clone())).await.unwrap();
+    assert!(raft.wait_ready_leader(PATIENCE).await);
+    disk.fail_at(1);
+    raft.propose(put("a", "1")).await.unwrap_err();
+    assert!(raft.read_only().is_some(), "what is written now is refused at the door");
+    let autopilot = AutopilotConfig { max_trailing_logs: 77, ..AutopilotConfig::default() };
+    let settings = ServerSettings { autopilot, ..ServerSettings::new(own_node()) };
+    let (_members, of_server) = watch::channel(vec![member("me", "consul")]);
+    let shutdown = Shutdown::new();
+    let server = Server::start(settings, raft.clone(), catalog, of_server, shutdown.clone());
+    let ask = async |query| server.query(&query, &QueryOptions::default()).await.unwrap().content;
+    // The leader looks at the servers only after the first try.
+    let looked = async {
+        while !matches!(&ask(Query::AutopilotHealth).await.reply, Reply::AutopilotHealth(health) if !health.servers.is_empty()) {
+            clock::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    clock::timeout(PATIENCE, looked).await.unwrap();
+    assert_eq!(ask(Query::AutopilotConfig).await.reply, Reply::AutopilotConfig(None));
+    disk.heal();
+    let written = async {
+        loop {
+            match &ask(Query::AutopilotConfig).await.reply {
+                Reply::AutopilotConfig(Some(config)) => return config.max_trailing_logs,
+                _ => clock::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    assert_eq!(clock::timeout(PATIENCE * 6, written).await.unwrap(), 77);
+    shutdown.finish().await;
+    raft.shutdown().await;
 }

@@ -17,6 +17,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Rig {
     pub(crate) server: Arc<Server>,
+    pub(crate) catalog: Catalog,
     pub(crate) members: watch::Sender<Vec<Member>>,
     pub(crate) shutdown: Shutdown,
 }
@@ -66,8 +67,8 @@ impl Rig {
         let (members, of_server) = watch::channel(Vec::new());
         let shutdown = Shutdown::new();
         let settings = ServerSettings { session_ttl_min: Duration::from_secs(1), ..ServerSettings::new(own_node()) };
-        let server = Server::start(settings, raft, catalog, of_server, shutdown.clone());
-        Self { server, members, shutdown }
+        let server = Server::start(settings, raft, catalog.clone(), of_server, shutdown.clone());
+        Self { server, catalog, members, shutdown }
     }
 
     pub(crate) async fn end(self) {

@@ -184,27 +184,3 @@ fn keys_of_gossip_are_changed_while_it_goes_on() {
     wait::until("a failed attempt", || stranger.log().contains("joining failed").then_some(()));
     assert_eq!(member_status(client, "stranger"), 0);
 }
-
-#[test]
-fn one_datacenter_asks_another() {
-    let here = Cluster::start_with(1, 1, "datacenter = \"dc1\"\n");
-    let wan = here.servers[0].ports.serf_wan;
-    let there = Cluster::start_with(
-        1,
-        0,
-        &format!("datacenter = \"dc2\"\nretry_join_wan = [\"127.0.0.1:{wan}\"]\nretry_interval_wan = \"200ms\"\n"),
-    );
-    let client = &here.clients[0];
-    client.wait_for("/v1/catalog/datacenters", |body| *body == serde_json::json!(["dc1", "dc2"]));
-    wait::until("a write in dc2", || (client.put("/v1/kv/far?dc=dc2", "away").text.trim() == "true").then_some(()));
-    assert_eq!(there.servers[0].get("/v1/kv/far?raw").text, "away");
-    assert_eq!(client.get("/v1/kv/far").status, 404);
-    assert_eq!(there.servers[0].put("/v1/agent/service/register", r#"{"Name": "web", "Port": 80}"#).status, 200);
-    client.wait_for("/v1/health/service/web?dc=dc2", |body| body.as_array().is_some_and(|list| list.len() == 1));
-    wait_resolved(client, "web.service.dc2.consul");
-    let unknown = client.get("/v1/catalog/nodes?dc=dc9");
-    assert_eq!((unknown.status, unknown.text.as_str()), (500, "No path to datacenter"));
-    drop(there);
-    wait::until("a clear error of the lost datacenter", || (client.get("/v1/kv/far?dc=dc2").status == 500).then_some(()));
-    assert_eq!(client.put("/v1/kv/near", "here").text.trim(), "true");
-}

@@ -1,6 +1,6 @@
 //! How an agent ends, and what it tells by its exit code.
 
-use lictor_e2e::{Agent, Plan};
+use lictor_e2e::{Agent, Cluster, Plan, wait};
 use rustix::process::Signal;
 use std::net::{TcpListener, UdpSocket};
 
@@ -69,4 +69,43 @@ fn waiting_requests_do_not_hold_up_the_end() {
         waiter.join().unwrap();
     }
     assert_gone(&agent);
+}
+
+/// Whether an agent knew, before it ended, that another one leads: then there was no time without a leader.
+fn knew_its_successor(log: &str) -> bool {
+    let last = log.lines().rfind(|line| line.contains("cluster leader"));
+    last.is_some_and(|line| line.contains("is_self=false") && !line.contains("no cluster leader"))
+}
+
+#[test]
+fn a_leader_that_ends_in_order_hands_over_first() {
+    let mut cluster = Cluster::start(3, 0);
+    let leave = |agent: &Agent| assert_eq!(agent.put("/v1/agent/leave", "").status, 200);
+    let ways: [(&str, &dyn Fn(&Agent)); 3] = [
+        ("terminated", &|agent| agent.signal(Signal::TERM)),
+        ("interrupted", &|agent| agent.signal(Signal::INT)),
+        ("left", &leave),
+    ];
+    for (name, end) in ways {
+        cluster.wait_voters(&cluster.servers[0], 3);
+        let of = &cluster.servers[0];
+        wait::until("three healthy servers", || {
+            (of.get("/v1/operator/autopilot/health").json()["Healthy"] == true).then_some(())
+        });
+        let leader = cluster.leader(of);
+        let before = cluster.servers[leader].log().len();
+        assert_eq!(cluster.servers[leader].put("/v1/kv/before", name).text.trim(), "true");
+        end(&cluster.servers[leader]);
+        cluster.servers[leader].wait_end();
+        let log = cluster.servers[leader].log();
+        let log = log.get(before..).unwrap_or_default();
+        assert!(knew_its_successor(log), "{name}: {log}");
+        let start = wait::now();
+        let other = (leader + 1) % 3;
+        assert_eq!(cluster.servers[other].put("/v1/kv/after", name).text.trim(), "true");
+        println!("{name}: the next write was acknowledged {:?} after its end", start.elapsed());
+        cluster.servers[leader].spawn();
+        cluster.servers[leader].wait_ready();
+        assert_eq!(cluster.servers[leader].get("/v1/kv/after?raw").text, name);
+    }
 }

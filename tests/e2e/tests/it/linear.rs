@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lictor_e2e::history::{History, Op, Value};
 use lictor_e2e::http::{Client, Fate, Reply};
-use lictor_e2e::nemesis::{Doors, HARMS, Nemesis, Progress};
+use lictor_e2e::nemesis::{CUTS, Doors, HARMS, Harm, Nemesis, Progress};
 use lictor_e2e::{Agent, Cluster, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -104,11 +104,31 @@ fn found(reply: &Reply) -> Option<(Value, u64)> {
 
 #[test]
 fn keys_are_linearizable_under_harm() {
+    campaign(Cluster::start(3, 1), &HARMS, crate::scale("LICTOR_LIN_ROUNDS", 3));
+}
+
+#[test]
+fn keys_are_linearizable_when_the_network_is_cut() {
+    let Some(network) = crate::network::make(4) else { return };
+    // Cuts and deaths take turns.
+    let harms = [CUTS[0], Harm::KillLeader, CUTS[1], Harm::PauseLeader, CUTS[2], Harm::KillAny, CUTS[3], Harm::KillTwo];
+    campaign(Cluster::start_on(network, 3, 1, ""), &harms, crate::scale("LICTOR_CUT_ROUNDS", 3));
+}
+
+#[test]
+fn keys_are_linearizable_when_clocks_jump() {
+    let Some(clocks) = crate::clocks::find() else { return };
+    let harms = [Harm::JumpClocks, Harm::KillLeader, Harm::JumpClocks, Harm::PauseLeader];
+    campaign(Cluster::start_by(clocks, 3, 1), &harms, crate::scale("LICTOR_CLOCK_ROUNDS", 2));
+}
+
+/// Rounds of load under harm, each history judged.
+fn campaign(cluster: Cluster, harms: &[Harm], rounds: usize) {
     let seed = crate::seed();
-    let mut nemesis = Nemesis::over(Cluster::start(3, 1), seed);
+    let mut nemesis = Nemesis::over(cluster, seed);
     let (mut operations, mut unknown, mut spoiled) = (0, 0, 0);
-    for at in 0..crate::scale("LICTOR_LIN_ROUNDS", 3) {
-        let harm = HARMS[at % HARMS.len()];
+    for at in 0..rounds {
+        let harm = harms[at % harms.len()];
         let doors = nemesis.doors.clone();
         let round = Round {
             name: format!("lin{at}"),

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "measures and skipped cases are told to who runs the tests")]
 
+mod clocks;
 mod cluster;
 mod commands;
 mod crash;
+mod datacenters;
 mod definitions;
 mod disk;
 mod dns;
@@ -16,7 +18,9 @@ mod lifecycle;
 mod linear;
 mod locks;
 mod mutation;
+mod network;
 mod reload;
+mod stall;
 mod start;
 mod subscriptions;
 mod watcher;

@@ -162,3 +162,19 @@ fn the_log_is_quiet_about_its_machinery() {
         assert!(told.is_none_or(|line| line.contains("[WARN]")), "{told:?}");
     }
 }
+
+#[test]
+fn who_finds_nobody_ends_after_the_last_attempt() {
+    let nobody = Ports::free();
+    for (option, max, port) in
+        [("retry_join", "retry_max", nobody.serf_lan), ("retry_join_wan", "retry_max_wan", nobody.serf_wan)]
+    {
+        let interval = option.replace("join", "interval");
+        let hcl = format!("{option} = [\"127.0.0.1:{port}\"]\n{interval} = \"20ms\"\n{max} = 3\n");
+        let mut agent = Agent::prepare(Plan::durable().file("join.hcl", &hcl));
+        agent.spawn();
+        assert_eq!(agent.wait_end().code(), Some(1), "{}", agent.log());
+        assert_eq!(agent.log().matches("joining failed; trying again").count(), 2, "{}", agent.log());
+        assert!(agent.log().contains("the agent cannot go on"), "{}", agent.log());
+    }
+}
