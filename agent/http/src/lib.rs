@@ -35,6 +35,7 @@ mod server;
 mod session;
 mod settings;
 mod shape;
+mod snapshot;
 mod status;
 mod txn;
 

@@ -1,11 +1,12 @@
-//! The body of an answer: whole in memory, or lines of the log as they come.
+//! The body of an answer: whole in memory, or as it comes.
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use lictor_net::Shutdown;
+use lictor_rpc::Chunks;
 use lictor_telemetry::logs::Follower;
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -20,6 +21,8 @@ pub(crate) enum ReplyBody {
         /// Ends when the agent is to end.
         end: Pin<Box<dyn Future<Output = ()> + Send>>,
     },
+    /// Pieces that somebody makes. One that cannot go on breaks the connection off, so that what came is not taken for all.
+    Pieces(Chunks),
 }
 
 impl Default for ReplyBody {
@@ -44,16 +47,16 @@ impl ReplyBody {
     pub(crate) fn take(&mut self) -> Option<Bytes> {
         match self {
             Self::Whole(bytes) => bytes.take(),
-            Self::Log { .. } => None,
+            Self::Log { .. } | Self::Pieces(_) => None,
         }
     }
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Log { follower, end } => {
@@ -62,6 +65,10 @@ impl Body for ReplyBody {
                 }
                 let line = std::task::ready!(follower.poll_next(context));
                 Poll::Ready(line.map(|line| Ok(Frame::data(Bytes::copy_from_slice(line.as_bytes())))))
+            }
+            Self::Pieces(chunks) => {
+                let piece = std::task::ready!(chunks.poll_recv(context));
+                Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(io::Error::other)))
             }
         }
     }
@@ -73,7 +80,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Log { .. } => SizeHint::default(),
+            Self::Log { .. } | Self::Pieces(_) => SizeHint::default(),
         }
     }
 }

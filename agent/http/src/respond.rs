@@ -11,7 +11,7 @@ use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCAT
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Body;
 use lictor_net::Shutdown;
-use lictor_rpc::Content;
+use lictor_rpc::{Chunks, Content};
 use lictor_telemetry::logs::Follower;
 use lictor_types::{Consistency, Index, QueryMeta};
 use serde::Serialize;
@@ -80,6 +80,13 @@ pub(crate) fn exposition(body: String) -> Reply {
 pub(crate) fn log(follower: Follower, shutdown: &Shutdown) -> Reply {
     let mut reply = text(StatusCode::OK, Bytes::new());
     *reply.body_mut() = ReplyBody::log(follower, shutdown);
+    reply
+}
+
+/// What comes piece by piece.
+pub(crate) fn pieces(kind: &'static str, chunks: Chunks) -> Reply {
+    let mut reply = with_type(StatusCode::OK, HeaderValue::from_static(kind), Bytes::new());
+    *reply.body_mut() = ReplyBody::Pieces(chunks);
     reply
 }
 

@@ -85,6 +85,7 @@ pub(crate) enum Route {
     StatusLeader,
     StatusPeers,
     Txn,
+    Snapshot,
     /// `/`
     Index,
     /// `/ui/` and what is below.
@@ -244,7 +245,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/session/list", GET, Route::SessionList),
     ("/v1/status/leader", GET, Route::StatusLeader),
     ("/v1/status/peers", GET, Route::StatusPeers),
-    ("/v1/snapshot", GET_PUT, Route::NotBuilt("snapshots over HTTP")),
+    ("/v1/snapshot", GET_PUT, Route::Snapshot),
     ("/v1/txn", PUT, Route::Txn),
     ("/robots.txt", GET, Route::Robots),
     ("/ui/", GET, Route::Ui),

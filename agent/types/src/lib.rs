@@ -20,6 +20,7 @@ pub mod operator;
 pub mod prepared_query;
 pub mod query;
 pub mod report;
+pub mod restore;
 pub mod service;
 pub mod session;
 pub mod txn;
@@ -37,6 +38,7 @@ pub use operator::{
 };
 pub use prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};
+pub use restore::RestoreStep;
 pub use service::{AddressPort, NodeService, ServiceNode, Weights};
 pub use session::{Session, SessionBehavior};
 pub use txn::{TxnError, TxnKvVerb, TxnOp, TxnReply, TxnResult, TxnVerb};

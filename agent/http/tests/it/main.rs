@@ -8,4 +8,5 @@ mod fuzz;
 mod harness;
 mod listeners;
 mod prepared;
+mod snapshots;
 mod tls;
