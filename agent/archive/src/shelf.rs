@@ -61,6 +61,12 @@ impl Shelf {
         self.named(SUFFIX)
     }
 
+    /// When the newest archive was taken, in milliseconds since 1970; `None`: there is none, or no folder yet.
+    pub fn newest_unix_ms(&self) -> Option<u64> {
+        let newest = self.list().ok()?.pop()?;
+        newest.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
+    }
+
     fn named(&self, suffix: &str) -> io::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -130,6 +136,7 @@ mod tests {
         assert!(shelf.put(&mut &whole[..whole.len() - 1], 2000).is_err());
         assert_eq!(names().len(), 3);
         fs::write(folder.path().join("deep/er/lictor-7.tmp"), "of a run that was killed").unwrap();
+        assert_eq!(shelf.newest_unix_ms(), Some(1000));
         shelf.put(&mut whole.as_slice(), 3000).unwrap();
         assert_eq!(names(), ["lictor-00000000000000001000.snap", "lictor-00000000000000003000.snap", "mine.snap"]);
     }

@@ -39,6 +39,6 @@ pub use route::RouteSettings;
 pub use server::{RpcServer, RpcServerSettings, Services};
 pub use server_list::{ServerAddress, ServerList};
 pub use servers::Servers;
-pub use snapshot::{Chunks, SavedSnapshot};
+pub use snapshot::{ChunkReader, Chunks, SavedSnapshot};
 pub use status::{ServerStatus, StatusSource};
 pub use subscriptions::{Freshness, Recalled, SubscriptionSettings, Subscriptions};

@@ -8,14 +8,14 @@ use crate::authorize;
 use crate::events::{RestoreGivenUp, SnapshotRestored, SnapshotSaved};
 use crate::forward::passed_on;
 use crate::server::Server;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use lictor_archive::{ArchiveError, Metadata, ReadError};
 use lictor_catalog::{Rows, SnapshotError, SnapshotRows, State};
 use lictor_net::clock;
 use lictor_rpc::route::{Kind, judge};
-use lictor_rpc::{Chunks, ClusterError, SavedSnapshot, WriteOptions};
+use lictor_rpc::{ChunkReader, Chunks, ClusterError, SavedSnapshot, WriteOptions};
 use lictor_types::{Command, Outcome, QueryMeta, QueryOptions, RestoreStep};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +27,7 @@ pub(crate) const SAVED_AT_ONCE_MAX: usize = 4;
 const PIECE_BYTES: usize = 256 * 1024;
 /// Pieces that may wait for their reader.
 const PIECES_WAITING: usize = 4;
-/// How long the reader of an archive, or its sender, may do nothing.
+/// How long the reader of an archive may do nothing.
 const PIECE_PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of rows in one log entry; little more.
 const PORTION_BYTES: usize = 512 * 1024;
@@ -110,7 +110,7 @@ impl Server {
     async fn restore_here(&self, archive: Chunks) -> Result<(), ClusterError> {
         let started = clock::now();
         let (portions, mut rows) = mpsc::channel(PORTIONS_WAITING);
-        let reading = ArchiveReader { chunks: archive, current: Bytes::new(), handle: Handle::current() };
+        let reading = ChunkReader::new(archive);
         let reading = tokio::task::spawn_blocking(move || read(reading, &portions));
         let id = Uuid::new_v4().to_string();
         let mut before = 0;
@@ -209,7 +209,7 @@ impl From<SnapshotError> for Unfit {
 }
 
 /// Reads an archive and hands its rows on.
-fn read(archive: ArchiveReader, portions: &mpsc::Sender<Rows>) -> Result<Metadata, ReadError<Unfit>> {
+fn read(archive: ChunkReader, portions: &mpsc::Sender<Rows>) -> Result<Metadata, ReadError<Unfit>> {
     let read = lictor_archive::read(archive, |metadata, state| {
         if metadata.version != lictor_archive::VERSION {
             return Err(Unfit::OfConsul);
@@ -275,29 +275,5 @@ impl Write for Pieces {
     fn flush(&mut self) -> io::Result<()> {
         let rest = std::mem::take(&mut self.buffer);
         if rest.is_empty() { Ok(()) } else { self.send(rest.into()) }
-    }
-}
-
-/// Pieces that come, read as one, on a thread that may block.
-struct ArchiveReader {
-    chunks: Chunks,
-    current: Bytes,
-    handle: Handle,
-}
-
-impl Read for ArchiveReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            let next = clock::timeout(PIECE_PATIENCE, self.chunks.recv());
-            match self.handle.block_on(next) {
-                Ok(Some(Ok(chunk))) => self.current = chunk,
-                Ok(Some(Err(reason))) => return Err(io::Error::other(reason)),
-                Ok(None) => return Ok(0),
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            }
-        }
-        let count = self.current.len().min(into.len());
-        self.current.split_to(count).copy_to_slice(into.get_mut(..count).unwrap_or_default());
-        Ok(count)
     }
 }

@@ -7,7 +7,6 @@ use lictor_archive::Metadata;
 use lictor_net::clock;
 use lictor_rpc::{Chunks, Cluster, ClusterError, Forwarder, RouteSettings, Servers, WriteOptions};
 use lictor_types::{Command, Consistency, Index, Query, QueryOptions, Reply, RestoreStep, Session, SessionVerb};
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;

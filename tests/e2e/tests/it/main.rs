@@ -17,6 +17,7 @@ mod linear;
 mod locks;
 mod mutation;
 mod reload;
+mod snapshots;
 mod start;
 mod subscriptions;
 mod watcher;
