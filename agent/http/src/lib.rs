@@ -37,6 +37,7 @@ mod settings;
 mod shape;
 mod snapshot;
 mod status;
+mod stream;
 mod txn;
 
 pub use server::{BindError, HttpServer};

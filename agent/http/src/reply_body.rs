@@ -1,6 +1,8 @@
 //! The body of an answer: whole in memory, or as it comes.
 
+use crate::stream::Reader;
 use bytes::Bytes;
+use futures_util::Stream;
 use hyper::body::{Body, Frame, SizeHint};
 use lictor_net::Shutdown;
 use lictor_rpc::Chunks;
@@ -23,6 +25,8 @@ pub(crate) enum ReplyBody {
     },
     /// Pieces that somebody makes. One that cannot go on breaks the connection off, so that what came is not taken for all.
     Pieces(Chunks),
+    /// Events of a stream, until it ends.
+    Events(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl Default for ReplyBody {
@@ -43,11 +47,19 @@ impl ReplyBody {
         Self::Log { follower: Box::new(follower), end: Box::pin(async move { shutdown.requested().await }) }
     }
 
+    /// The events that a reader gets.
+    pub(crate) fn events(reader: Reader) -> Self {
+        Self::Events(Box::pin(futures_util::stream::unfold(reader, |mut reader| async {
+            let bytes = reader.next().await?;
+            Some((bytes, reader))
+        })))
+    }
+
     /// Takes out the bytes of a body that is whole in memory.
     pub(crate) fn take(&mut self) -> Option<Bytes> {
         match self {
             Self::Whole(bytes) => bytes.take(),
-            Self::Log { .. } | Self::Pieces(_) => None,
+            Self::Log { .. } | Self::Pieces(_) | Self::Events(_) => None,
         }
     }
 }
@@ -70,6 +82,10 @@ impl Body for ReplyBody {
                 let piece = std::task::ready!(chunks.poll_recv(context));
                 Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(io::Error::other)))
             }
+            Self::Events(events) => {
+                let bytes = std::task::ready!(events.as_mut().poll_next(context));
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
         }
     }
 
@@ -80,7 +96,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Log { .. } | Self::Pieces(_) => SizeHint::default(),
+            Self::Log { .. } | Self::Pieces(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }

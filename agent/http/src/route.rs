@@ -86,6 +86,9 @@ pub(crate) enum Route {
     StatusPeers,
     Txn,
     Snapshot,
+    StreamHealthService,
+    StreamServices,
+    StreamKeys,
     /// `/`
     Index,
     /// `/ui/` and what is below.
@@ -254,6 +257,9 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
     ("/v1/agent/plugins", GET, Route::AgentPlugins),
+    ("/v1/stream/catalog/services", GET, Route::StreamServices),
+    ("/v1/stream/health/service/", GET, Route::StreamHealthService),
+    ("/v1/stream/kv/", GET, Route::StreamKeys),
     ("/v1/operator/raft/transfer-leader", POST, Route::RaftTransferLeader),
 ];
 

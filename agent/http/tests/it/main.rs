@@ -9,4 +9,5 @@ mod harness;
 mod listeners;
 mod prepared;
 mod snapshots;
+mod streams;
 mod tls;

@@ -19,6 +19,7 @@ mod mutation;
 mod reload;
 mod snapshots;
 mod start;
+mod streams;
 mod subscriptions;
 mod watcher;
 mod watches;
