@@ -8,8 +8,8 @@ use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
 use crate::stream::Topics;
 use crate::{
-    agent, body, catalog, coordinate, event, health, internal, kv, operator, path, prepared_query, session, snapshot, status,
-    stream, txn,
+    agent, body, catalog, coordinate, event, explain, health, internal, kv, operator, path, prepared_query, session, snapshot,
+    status, stream, txn,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -291,6 +291,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentForceLeave => agent::force_leave(call).await,
         Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
         Route::Txn => txn::handle(call).await,
+        Route::ExplainService => explain::service(call).await,
         Route::StreamHealthService => stream::health_service(call).await,
         Route::StreamServices => stream::services(call).await,
         Route::StreamKeys => stream::keys(call).await,

@@ -19,6 +19,7 @@ mod dispatch;
 mod error;
 mod event;
 mod events;
+mod explain;
 mod health;
 mod internal;
 mod json;

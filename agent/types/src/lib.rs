@@ -12,6 +12,7 @@ pub mod command;
 pub mod coordinate;
 pub mod definition;
 pub mod duration;
+pub mod explanation;
 pub mod ids;
 pub mod kv;
 pub mod member;
