@@ -127,6 +127,7 @@ impl<'a> Permission<'a> {
             Command::Coordinates(rows) => needed.extend(rows.iter().map(|row| Self::write(Resource::Node(&row.node)))),
             Command::ReapTombstones(_) | Command::Autopilot { .. } => needed.push(Self::write(Resource::Operator)),
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
+            Command::Restore { .. } => needed.push(Self::of_snapshot()),
             Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
             Command::PreparedQuery { query, .. } => needed.extend(Self::of_prepared_query(query)),
         }
@@ -135,6 +136,11 @@ impl<'a> Permission<'a> {
     /// What a change to a prepared query needs, as it is and as it is to become. `None` for one that only its id leads to.
     pub fn of_prepared_query(query: &'a PreparedQuery) -> Option<Self> {
         query.rule_name().map(|name| Self::write(Resource::PreparedQuery(name)))
+    }
+
+    /// What saving and restoring the whole state needs: there are secrets in it.
+    pub fn of_snapshot() -> Self {
+        Self::write(Resource::Acl)
     }
 
     /// What an operation on the cluster itself needs.

@@ -8,6 +8,7 @@ mod deregister;
 mod kv;
 mod prepared_query;
 mod register;
+mod restore;
 mod session;
 mod touch;
 mod txn;
@@ -33,8 +34,8 @@ impl Writer {
 
     /// Starts the work of a log entry.
     pub(crate) fn begin(&mut self, index: Index) {
-        self.index = index;
-        raise(&mut self.state.index, index);
+        self.index = Index(index.0.saturating_add(self.state.offset));
+        raise(&mut self.state.index, self.index);
     }
 
     pub(crate) fn finish(self) -> (State, Changes) {
@@ -54,6 +55,7 @@ impl Writer {
             Command::Autopilot { config, cas } => self.autopilot(config, *cas),
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
             Command::PreparedQuery { verb, query } => self.prepared_query(*verb, query),
+            Command::Restore { id, step } => self.restore(id, step),
         }
     }
 }

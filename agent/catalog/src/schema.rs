@@ -1,5 +1,6 @@
 //! One version of the whole state.
 
+use crate::snapshot::Staged;
 use crate::tables::{Checks, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::{AutopilotConfig, Index};
@@ -23,6 +24,13 @@ pub struct State {
     pub(crate) coordinates: Coordinates,
     pub(crate) autopilot: Option<Arc<AutopilotConfig>>,
     pub(crate) prepared_queries: PreparedQueries,
+    /// What is added to an index of the log. The log knows nothing of the cluster a restored snapshot comes from, and the indexes of
+    /// that one may be higher.
+    pub(crate) offset: u64,
+    /// Index of the last restore of a snapshot: no answer has a lower one, so that nobody waits for what has been replaced.
+    pub(crate) restored: Index,
+    /// A snapshot that is being restored: what is there of it.
+    pub(crate) staged: Option<Arc<Staged>>,
 }
 
 impl State {
@@ -41,6 +49,9 @@ impl State {
             coordinates: Coordinates::default(),
             autopilot: None,
             prepared_queries: PreparedQueries::default(),
+            offset: 0,
+            restored: Index(0),
+            staged: None,
         }
     }
 
@@ -52,6 +63,11 @@ impl State {
     /// Autopilot's settings; `None` before the first leader has written them.
     pub fn autopilot(&self) -> Option<&Arc<AutopilotConfig>> {
         self.autopilot.as_ref()
+    }
+
+    /// Id of the restore that was begun and not ended, if there is one.
+    pub fn unfinished_restore(&self) -> Option<&str> {
+        self.staged.as_ref().map(|staged| &*staged.id)
     }
 
     /// Name of the datacenter, given to nodes that are registered without one.

@@ -6,9 +6,13 @@
 
 mod read;
 mod record;
+mod rows;
+mod staged;
 mod write;
 
 pub(crate) use read::read;
+pub use rows::{Rows, SnapshotRows};
+pub(crate) use staged::Staged;
 
 /// Format version written; older ones down to 1 are read.
 pub(crate) const VERSION: u32 = 1;

@@ -69,9 +69,14 @@ pub(crate) enum WatchKey {
 pub(crate) struct Changes {
     keys: Vec<WatchKey>,
     entries: Vec<Arc<KvEntry>>,
+    /// The whole state was replaced.
+    everything: bool,
 }
 
 impl Changes {
+    pub(crate) fn touch_everything(&mut self) {
+        self.everything = true;
+    }
     pub(crate) fn touch(&mut self, key: WatchKey) {
         // The list keys (any node, any service, any check) come in runs.
         if self.keys.last() != Some(&key) {
@@ -121,6 +126,9 @@ impl Hub {
 
     /// Wakes those who watch what changed up to a version. The state of that version has been published before.
     pub(crate) fn fire(&self, version: u64, changes: &Changes) {
+        if changes.everything {
+            return self.fire_all(version);
+        }
         let mut hit = Vec::new();
         {
             let mut slots = self.slots.lock();

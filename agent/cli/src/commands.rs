@@ -7,6 +7,7 @@ pub mod config;
 pub mod debug;
 pub mod event;
 pub mod exec;
+pub mod explain;
 pub mod force_leave;
 pub mod info;
 pub mod intention;
@@ -65,6 +66,7 @@ pub const ALL: &[&Command] = &[
     &debug::DEBUG,
     &event::EVENT,
     &exec::EXEC,
+    &explain::SERVICE,
     &force_leave::FORCE_LEAVE,
     &info::INFO,
     &intention::create::CREATE,

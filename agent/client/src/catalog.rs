@@ -2,10 +2,16 @@
 
 use crate::{Client, ClientError, escape};
 use lictor_types::Node;
+use lictor_types::explanation::ServiceExplanation;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 impl Client {
+    /// Why each instance of a service is answered or left out.
+    pub async fn explain_service(&self, name: &str) -> Result<ServiceExplanation, ClientError> {
+        self.get(&format!("/v1/explain/service/{}", crate::escape(name)), &[]).await?.json()
+    }
+
     /// Known datacenters.
     pub async fn datacenters(&self) -> Result<Vec<String>, ClientError> {
         self.get("/v1/catalog/datacenters", &[]).await?.json()

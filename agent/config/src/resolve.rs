@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Shortest time between two snapshots on a schedule: each takes the whole state to disk.
+const SNAPSHOT_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// What resolving needs besides the settings.
 pub(crate) struct Surroundings<'m> {
     pub(crate) dev: bool,
@@ -161,6 +164,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
     let log = log(judge);
     let telemetry = telemetry(judge);
     let limits = limits(judge);
+    let snapshots = snapshots(judge);
     judge.at_least("autopilot.max_trailing_logs", 0);
     if s.flag("ui") && !s.text("ui_dir").is_empty() && !around.dev {
         judge.problem("ui_dir", "Both the ui and ui-dir flags were specified, please provide only one.", "");
@@ -200,6 +204,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
             snapshot_interval: s.duration("raft_snapshot_interval"),
             trailing_logs: u64::from(s.count("raft_trailing_logs")),
         },
+        snapshots,
         cluster: cluster(s, encrypt, allowed_lan, allowed_wan),
         log,
         telemetry,
@@ -488,6 +493,24 @@ fn cluster(s: &Settings, encrypt: String, allowed_lan: Vec<String>, allowed_wan:
         gossip_lan: gossip("gossip_lan"),
         gossip_wan: gossip("gossip_wan"),
     }
+}
+
+/// Snapshots on a schedule; `None`: none are taken.
+fn snapshots(judge: &mut Judge<'_>) -> Option<SnapshotSettings> {
+    let s = judge.settings;
+    let retain = judge.at_least("snapshots.retain", 1);
+    let interval = s.duration("snapshots.interval");
+    if interval < SNAPSHOT_INTERVAL_MIN {
+        let message = format!("snapshots.interval cannot be less than {SNAPSHOT_INTERVAL_MIN:?}");
+        judge.problem("snapshots.interval", message, "");
+    }
+    let directory = s.text("snapshots.directory");
+    (!directory.is_empty()).then(|| SnapshotSettings {
+        directory: directory.into(),
+        interval,
+        retain: usize::try_from(retain).unwrap_or(usize::MAX),
+        stale: s.flag("snapshots.stale"),
+    })
 }
 
 /// The settings of flags: lists come before the files', values after.

@@ -51,6 +51,8 @@ pub struct RuntimeConfig {
     pub checks: CheckSettings,
     /// Raft.
     pub raft: RaftSettings,
+    /// Snapshots of the servers' state on a schedule; `None`: this agent takes none.
+    pub snapshots: Option<SnapshotSettings>,
     /// Joining and gossip, for clusters.
     pub cluster: ClusterSettings,
     /// Logs.
@@ -327,6 +329,19 @@ impl std::fmt::Debug for ClusterSettings {
             .field("encrypt", if self.encrypt.is_empty() { &"none" } else { &"hidden" })
             .finish_non_exhaustive()
     }
+}
+
+/// Snapshots of the servers' state on a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotSettings {
+    /// Where they are kept.
+    pub directory: PathBuf,
+    /// Time between two.
+    pub interval: Duration,
+    /// How many are kept.
+    pub retain: usize,
+    /// Whether any server may make them.
+    pub stale: bool,
 }
 
 /// Times of one gossip pool.

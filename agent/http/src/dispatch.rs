@@ -6,8 +6,10 @@ use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
+use crate::stream::Topics;
 use crate::{
-    agent, body, catalog, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status, txn,
+    agent, body, catalog, coordinate, event, explain, health, internal, kv, operator, path, prepared_query, session, snapshot,
+    status, stream, txn,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -38,6 +40,7 @@ pub(crate) struct App {
     pub(crate) node: Arc<dyn Node>,
     pub(crate) shutdown: Shutdown,
     pub(crate) kept: Arc<Subscriptions>,
+    pub(crate) topics: Topics,
     pub(crate) extra_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -99,6 +102,11 @@ impl Call<'_> {
     /// The whole body, of at most `limit` bytes.
     pub(crate) async fn body(&mut self, limit: usize, option: Option<&str>) -> Result<Bytes, HttpError> {
         body::read(self.body, limit, option).await
+    }
+
+    /// The body, for one who takes it piece by piece.
+    pub(crate) fn body_as_it_comes(&mut self) -> &mut Incoming {
+        self.body
     }
 
     /// The body as JSON.
@@ -283,6 +291,12 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentForceLeave => agent::force_leave(call).await,
         Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
         Route::Txn => txn::handle(call).await,
+        Route::ExplainService => explain::service(call).await,
+        Route::StreamHealthService => stream::health_service(call).await,
+        Route::StreamServices => stream::services(call).await,
+        Route::StreamKeys => stream::keys(call).await,
+        Route::Snapshot if call.parts.method == Method::PUT => snapshot::restore(call).await,
+        Route::Snapshot => snapshot::save(call).await,
         Route::Index if call.app.settings.ui => Ok(respond::redirect("/ui/", true)),
         Route::Index => Ok(respond::text(StatusCode::OK, "Lictor Agent")),
         Route::Ui if call.app.settings.ui => Ok(respond::html(PAGE)),

@@ -44,6 +44,10 @@ impl HttpError {
     pub(crate) fn unsupported(text: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)
     }
+    /// 429.
+    pub(crate) fn too_many(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, text)
+    }
     /// 501: known, not built.
     pub(crate) fn not_built(what: &str) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, format!("Not built yet in this version of Lictor: {what}"))

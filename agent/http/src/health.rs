@@ -32,6 +32,11 @@ pub(crate) async fn state(call: &Call<'_>) -> Result<Reply, HttpError> {
 }
 
 pub(crate) async fn service(call: &Call<'_>, connect: bool) -> Result<Reply, HttpError> {
+    read(call, of_service(call, connect)?, true).await
+}
+
+/// The instances that path and parameters ask for.
+pub(crate) fn of_service(call: &Call<'_>, connect: bool) -> Result<Query, HttpError> {
     let service = named(call, "Missing service name")?;
     let worst = match call.params.has("passing").then(|| call.params.get("passing")) {
         None => None,
@@ -42,5 +47,5 @@ pub(crate) async fn service(call: &Call<'_>, connect: bool) -> Result<Reply, Htt
         }
     };
     let tags = call.params.all("tag").map(str::to_owned).collect();
-    read(call, Query::HealthService { service: service.into(), tags, worst, connect }, true).await
+    Ok(Query::HealthService { service: service.into(), tags, worst, connect })
 }

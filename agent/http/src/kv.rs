@@ -133,7 +133,7 @@ fn refuse_conflicts(call: &Call<'_>, names: &[&str]) -> Result<(), HttpError> {
 }
 
 /// Entries in the shape of the API: the value in base64, `null` when empty; no session unless locked.
-struct Entries<'a>(&'a [Arc<KvEntry>]);
+pub(crate) struct Entries<'a>(pub(crate) &'a [Arc<KvEntry>]);
 
 impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -19,6 +19,7 @@ mod dispatch;
 mod error;
 mod event;
 mod events;
+mod explain;
 mod health;
 mod internal;
 mod json;
@@ -35,7 +36,9 @@ mod server;
 mod session;
 mod settings;
 mod shape;
+mod snapshot;
 mod status;
+mod stream;
 mod txn;
 mod wan;
 

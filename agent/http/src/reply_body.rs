@@ -1,11 +1,14 @@
-//! The body of an answer: whole in memory, or lines of the log as they come.
+//! The body of an answer: whole in memory, or as it comes.
 
+use crate::stream::Reader;
 use bytes::Bytes;
+use futures_util::Stream;
 use hyper::body::{Body, Frame, SizeHint};
 use lictor_net::Shutdown;
+use lictor_rpc::Chunks;
 use lictor_telemetry::logs::Follower;
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -20,6 +23,10 @@ pub(crate) enum ReplyBody {
         /// Ends when the agent is to end.
         end: Pin<Box<dyn Future<Output = ()> + Send>>,
     },
+    /// Pieces that somebody makes. One that cannot go on breaks the connection off, so that what came is not taken for all.
+    Pieces(Chunks),
+    /// Events of a stream, until it ends.
+    Events(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl Default for ReplyBody {
@@ -40,20 +47,28 @@ impl ReplyBody {
         Self::Log { follower: Box::new(follower), end: Box::pin(async move { shutdown.requested().await }) }
     }
 
+    /// The events that a reader gets.
+    pub(crate) fn events(reader: Reader) -> Self {
+        Self::Events(Box::pin(futures_util::stream::unfold(reader, |mut reader| async {
+            let bytes = reader.next().await?;
+            Some((bytes, reader))
+        })))
+    }
+
     /// Takes out the bytes of a body that is whole in memory.
     pub(crate) fn take(&mut self) -> Option<Bytes> {
         match self {
             Self::Whole(bytes) => bytes.take(),
-            Self::Log { .. } => None,
+            Self::Log { .. } | Self::Pieces(_) | Self::Events(_) => None,
         }
     }
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Log { follower, end } => {
@@ -62,6 +77,14 @@ impl Body for ReplyBody {
                 }
                 let line = std::task::ready!(follower.poll_next(context));
                 Poll::Ready(line.map(|line| Ok(Frame::data(Bytes::copy_from_slice(line.as_bytes())))))
+            }
+            Self::Pieces(chunks) => {
+                let piece = std::task::ready!(chunks.poll_recv(context));
+                Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(io::Error::other)))
+            }
+            Self::Events(events) => {
+                let bytes = std::task::ready!(events.as_mut().poll_next(context));
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
         }
     }
@@ -73,7 +96,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Log { .. } => SizeHint::default(),
+            Self::Log { .. } | Self::Pieces(_) | Self::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -4,14 +4,15 @@ use crate::error::HttpError;
 use crate::json;
 use crate::params::Params;
 use crate::reply_body::ReplyBody;
+use crate::stream::Reader;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
+use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Body;
 use lictor_net::Shutdown;
-use lictor_rpc::Content;
+use lictor_rpc::{Chunks, Content};
 use lictor_telemetry::logs::Follower;
 use lictor_types::{Consistency, Index, QueryMeta};
 use serde::Serialize;
@@ -80,6 +81,23 @@ pub(crate) fn exposition(body: String) -> Reply {
 pub(crate) fn log(follower: Follower, shutdown: &Shutdown) -> Reply {
     let mut reply = text(StatusCode::OK, Bytes::new());
     *reply.body_mut() = ReplyBody::log(follower, shutdown);
+    reply
+}
+
+/// What comes piece by piece.
+pub(crate) fn pieces(kind: &'static str, chunks: Chunks) -> Reply {
+    let mut reply = with_type(StatusCode::OK, HeaderValue::from_static(kind), Bytes::new());
+    *reply.body_mut() = ReplyBody::Pieces(chunks);
+    reply
+}
+
+/// Server-sent events.
+pub(crate) fn events(reader: Reader) -> Reply {
+    let mut reply = with_type(StatusCode::OK, HeaderValue::from_static("text/event-stream"), Bytes::new());
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies that gather answers (nginx) shall hand these on at once.
+    reply.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    *reply.body_mut() = ReplyBody::events(reader);
     reply
 }
 

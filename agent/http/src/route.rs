@@ -85,6 +85,11 @@ pub(crate) enum Route {
     StatusLeader,
     StatusPeers,
     Txn,
+    Snapshot,
+    ExplainService,
+    StreamHealthService,
+    StreamServices,
+    StreamKeys,
     /// `/`
     Index,
     /// `/ui/` and what is below.
@@ -244,7 +249,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/session/list", GET, Route::SessionList),
     ("/v1/status/leader", GET, Route::StatusLeader),
     ("/v1/status/peers", GET, Route::StatusPeers),
-    ("/v1/snapshot", GET_PUT, Route::NotBuilt("snapshots over HTTP")),
+    ("/v1/snapshot", GET_PUT, Route::Snapshot),
     ("/v1/txn", PUT, Route::Txn),
     ("/robots.txt", GET, Route::Robots),
     ("/ui/", GET, Route::Ui),
@@ -253,6 +258,10 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
     ("/v1/agent/plugins", GET, Route::AgentPlugins),
+    ("/v1/explain/service/", GET, Route::ExplainService),
+    ("/v1/stream/catalog/services", GET, Route::StreamServices),
+    ("/v1/stream/health/service/", GET, Route::StreamHealthService),
+    ("/v1/stream/kv/", GET, Route::StreamKeys),
     ("/v1/operator/raft/transfer-leader", POST, Route::RaftTransferLeader),
 ];
 

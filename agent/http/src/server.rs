@@ -5,6 +5,7 @@ use crate::events::ClientLimited;
 use crate::patience::Patience;
 use crate::respond::Reply;
 use crate::settings::{HttpSettings, Listen};
+use crate::stream::Topics;
 use http::{HeaderName, HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -121,7 +122,8 @@ impl HttpServer {
                 }
             });
         }
-        let app = App { settings, cluster, node, shutdown, kept, extra_headers };
+        let topics = Topics::new(settings.stream_readers_max);
+        let app = App { settings, cluster, node, shutdown, kept, topics, extra_headers };
         Ok(Self { listeners, identity, app: Arc::new(app) })
     }
 

@@ -63,6 +63,8 @@ pub struct HttpSettings {
     pub header_timeout: Duration,
     /// How long requests under way may take to end at shutdown.
     pub drain_timeout: Duration,
+    /// Readers of streams at a time.
+    pub stream_readers_max: usize,
     /// Indent every JSON answer (`-dev`), not only those asked with `?pretty`.
     pub pretty: bool,
     /// Serve a page at `/ui/` and redirect `/` to it.
@@ -92,6 +94,7 @@ impl Default for HttpSettings {
             txn_max_body_bytes: 512 * 1024,
             header_timeout: Duration::from_secs(120),
             drain_timeout: Duration::from_secs(5),
+            stream_readers_max: 16_384,
             pretty: false,
             ui: false,
             translate_wan_addrs: false,

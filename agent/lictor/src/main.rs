@@ -21,6 +21,7 @@ mod reload;
 mod runner;
 mod settings;
 mod signals;
+mod snapshots;
 
 use lictor_cli::Terminal;
 use std::process::ExitCode;

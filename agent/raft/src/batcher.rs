@@ -10,7 +10,7 @@ use crate::node::Leadership;
 use crate::types::{Proposal, TypeConfig};
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::ClusterError;
-use lictor_types::{Command, Outcome, TxnOp};
+use lictor_types::{Command, Outcome, RestoreStep, TxnOp};
 use openraft::Raft;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,7 @@ fn weight(command: &Command) -> usize {
         Command::RegisterBatch(registrations) => registrations.len() * 512,
         Command::Batch(commands) => commands.iter().map(weight).sum(),
         Command::Txn { ops, .. } => ops.iter().map(weight_of_op).sum(),
+        Command::Restore { step: RestoreStep::Rows { rows, .. }, .. } => rows.len(),
         _ => 512,
     }
 }

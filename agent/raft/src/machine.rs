@@ -1,7 +1,7 @@
 //! The state machine as openraft sees it: committed entries go into the catalog, in batches.
 
 use crate::snapshot::{SnapshotFiles, SnapshotSource};
-use crate::types::{Applied, LogId, Membership, Payload, Proposal, SnapshotMeta, TypeConfig};
+use crate::types::{Applied, LogId, Membership, Payload, Proposal, SnapshotMeta, TypeConfig, term_of};
 use futures_util::{Stream, StreamExt};
 use lictor_catalog::{Catalog, State};
 use lictor_types::{Command, Index, Outcome};
@@ -86,6 +86,12 @@ impl Machine {
     pub(crate) fn position(&self) -> (u64, Arc<State>) {
         let position = self.shared.position.lock();
         (position.applied.map_or(0, |id| id.index()), position.state.clone())
+    }
+
+    /// Term of the last applied entry and the state as they belong together.
+    pub(crate) fn state(&self) -> (u64, Arc<State>) {
+        let position = self.shared.position.lock();
+        (position.applied.as_ref().map_or(0, term_of), position.state.clone())
     }
 
     /// Waits until something more is applied (or was since the last wait).

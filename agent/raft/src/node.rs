@@ -21,7 +21,7 @@ use crate::settings::RaftSettings;
 use crate::storage::Storage;
 use crate::timing::Timing;
 use crate::types::{TypeConfig, term_of};
-use lictor_catalog::Catalog;
+use lictor_catalog::{Catalog, State};
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::ClusterError;
 use lictor_types::{Command, Index, Outcome};
@@ -244,6 +244,11 @@ impl RaftNode {
         // A checksum does not refuse bytes.
         drop(state.write_to(&mut sum));
         (Index(index), sum.0.finalize())
+    }
+
+    /// Term of the last applied entry, and the state it led to.
+    pub fn state(&self) -> (u64, Arc<State>) {
+        self.machine.state()
     }
 
     /// Index of the last applied entry.

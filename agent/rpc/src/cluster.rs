@@ -1,6 +1,7 @@
 //! The datacenter, as the front doors see it.
 
 use crate::error::ClusterError;
+use crate::snapshot::{Chunks, SavedSnapshot};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lictor_types::{
@@ -75,5 +76,17 @@ pub trait Cluster: Send + Sync + 'static {
     /// cluster's state does not allow it.
     async fn operate(&self, _operation: &Operation, _options: &WriteOptions) -> Result<Operated, ClusterError> {
         Err(ClusterError::Internal("operations on the cluster are not built here".to_owned()))
+    }
+
+    /// Saves the whole state as an archive, which is made as it is read; dropping it ends that. Of the options the datacenter, the token
+    /// and the consistency count: a stale one is saved by any server.
+    async fn save_snapshot(&self, _options: &QueryOptions) -> Result<SavedSnapshot, ClusterError> {
+        Err(ClusterError::Internal("snapshots are not built here".to_owned()))
+    }
+
+    /// Puts the state of an archive in the place of all that there is; answers once it is applied and durable. `BadRequest` when the
+    /// archive is no good: nothing changed then.
+    async fn restore_snapshot(&self, _archive: Chunks, _options: &WriteOptions) -> Result<(), ClusterError> {
+        Err(ClusterError::Internal("snapshots are not built here".to_owned()))
     }
 }

@@ -6,6 +6,7 @@ use crate::pool::Pool;
 use crate::route::{Route, RouteSettings};
 use crate::server_list::as_server;
 use crate::servers::Servers;
+use crate::snapshot::{Chunks, SavedSnapshot};
 use lictor_net::Shutdown;
 use lictor_telemetry::loops;
 use lictor_types::{
@@ -101,5 +102,15 @@ impl Datacenters {
     /// Lets the datacenter that the options name answer a transaction that only reads.
     pub async fn read_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
         self.route(&options.datacenter)?.read_txn(ops, options, ClusterError::NoPathToDatacenter).await
+    }
+
+    /// Lets the datacenter that the options name save its state.
+    pub async fn save_snapshot(&self, options: &QueryOptions) -> Result<SavedSnapshot, ClusterError> {
+        self.route(&options.datacenter)?.save_snapshot(options, ClusterError::NoPathToDatacenter).await
+    }
+
+    /// Lets the datacenter that the options name restore a saved state.
+    pub async fn restore_snapshot(&self, archive: Chunks, options: &WriteOptions) -> Result<(), ClusterError> {
+        self.route(&options.datacenter)?.restore_snapshot(archive, options, ClusterError::NoPathToDatacenter).await
     }
 }

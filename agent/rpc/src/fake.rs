@@ -2,9 +2,11 @@
 
 use crate::cluster::{Answer, Cluster, Content, WriteOptions};
 use crate::error::ClusterError;
+use crate::snapshot::{Chunks, SavedSnapshot};
 use async_trait::async_trait;
 use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, TxnOp, TxnReply};
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 
 type Respond = dyn Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync;
 
@@ -15,6 +17,8 @@ pub struct FakeCluster {
     pub written: Mutex<Vec<Command>>,
     /// Every operation on the cluster itself so far.
     pub operated: Mutex<Vec<Operation>>,
+    /// What is saved as a snapshot, and what was restored last.
+    pub snapshot: Mutex<Vec<u8>>,
     /// What the next writes answer; empty: `Done`.
     pub outcomes: Mutex<Vec<Result<Outcome, ClusterError>>>,
 }
@@ -22,7 +26,13 @@ pub struct FakeCluster {
 impl FakeCluster {
     /// A datacenter that answers what `respond` says, with index 1.
     pub fn new(respond: impl Fn(&Query, &QueryOptions) -> Result<Reply, ClusterError> + Send + Sync + 'static) -> Self {
-        Self { respond: Box::new(respond), written: Mutex::default(), operated: Mutex::default(), outcomes: Mutex::default() }
+        Self {
+            respond: Box::new(respond),
+            written: Mutex::default(),
+            operated: Mutex::default(),
+            snapshot: Mutex::default(),
+            outcomes: Mutex::default(),
+        }
     }
 }
 
@@ -53,5 +63,28 @@ impl Cluster for FakeCluster {
         let mut outcomes = self.outcomes.lock();
         let outcome = if outcomes.is_empty() { Ok(Outcome::Done) } else { outcomes.remove(0) };
         outcome.map(|outcome| (meta, if let Outcome::Txn(reply) = outcome { reply } else { TxnReply::default() }))
+    }
+
+    async fn save_snapshot(&self, options: &QueryOptions) -> Result<SavedSnapshot, ClusterError> {
+        (self.respond)(&Query::StatusLeader, options)?;
+        let (sender, chunks) = mpsc::channel(2);
+        drop(sender.try_send(Ok(self.snapshot.lock().clone().into())));
+        // A snapshot of nothing breaks off.
+        if self.snapshot.lock().is_empty() {
+            drop(sender.try_send(Err("nothing to save".to_owned())));
+        }
+        Ok(SavedSnapshot { meta: QueryMeta { index: Index(7), known_leader: true, ..QueryMeta::default() }, chunks })
+    }
+
+    async fn restore_snapshot(&self, mut archive: Chunks, _options: &WriteOptions) -> Result<(), ClusterError> {
+        let mut whole = Vec::new();
+        while let Some(chunk) = archive.recv().await {
+            whole.extend_from_slice(&chunk.map_err(ClusterError::BadRequest)?);
+            if whole.starts_with(b"junk") {
+                return Err(ClusterError::BadRequest("no snapshot".to_owned()));
+            }
+        }
+        *self.snapshot.lock() = whole;
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::flights::Flights;
 use crate::pool::Pool;
 use crate::route::{Route, RouteSettings};
 use crate::servers::Servers;
+use crate::snapshot::{Chunks, SavedSnapshot};
 use async_trait::async_trait;
 use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
 use std::sync::Arc;
@@ -56,5 +57,13 @@ impl Cluster for Forwarder {
 
     async fn read_txn(&self, ops: &[TxnOp], options: &QueryOptions) -> Result<(QueryMeta, TxnReply), ClusterError> {
         self.route.read_txn(ops, options, ClusterError::NoServers).await
+    }
+
+    async fn save_snapshot(&self, options: &QueryOptions) -> Result<SavedSnapshot, ClusterError> {
+        self.route.save_snapshot(options, ClusterError::NoServers).await
+    }
+
+    async fn restore_snapshot(&self, archive: Chunks, options: &WriteOptions) -> Result<(), ClusterError> {
+        self.route.restore_snapshot(archive, options, ClusterError::NoServers).await
     }
 }

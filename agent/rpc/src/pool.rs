@@ -1,5 +1,6 @@
 //! The connections to servers: one for each address and kind of traffic, made when first needed, shared by all who ask.
 
+mod archive;
 mod connection;
 mod fault;
 mod raft;

@@ -4,6 +4,7 @@ use crate::cluster::{Answer, WriteOptions};
 use crate::error::ClusterError;
 use crate::pool::{CallError, Pool};
 use crate::servers::Servers;
+use crate::snapshot::{Chunks, SavedSnapshot};
 use crate::wire::events::ServerFailed;
 use lictor_net::clock;
 use lictor_types::{Command, Index, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply};
@@ -53,6 +54,15 @@ pub enum Verdict {
     Retry(ClusterError),
     /// It is the answer.
     Final(ClusterError),
+}
+
+impl Verdict {
+    /// What is told when it is not tried again.
+    pub fn into_error(self) -> ClusterError {
+        match self {
+            Self::Retry(error) | Self::Final(error) => error,
+        }
+    }
 }
 
 /// Judges a failure. A write that may have been done is never sent a second time.
@@ -224,6 +234,27 @@ impl Route {
             |address| async move { self.pool.read_txn(&address, ops, options, self.settings.patience).await },
         )
         .await
+    }
+
+    pub(crate) async fn save_snapshot(&self, options: &QueryOptions, none: ClusterError) -> Result<SavedSnapshot, ClusterError> {
+        self.ask(
+            Kind::Read,
+            none,
+            |address| async move { self.pool.save_snapshot(&address, options, self.settings.patience).await },
+        )
+        .await
+    }
+
+    /// An archive can be sent only once: first a server is found that is there.
+    pub(crate) async fn restore_snapshot(
+        &self,
+        archive: Chunks,
+        options: &WriteOptions,
+        none: ClusterError,
+    ) -> Result<(), ClusterError> {
+        let address =
+            self.ask(Kind::Read, none, |address| async move { self.pool.reach(&address).await.map(|()| address) }).await?;
+        self.pool.restore_snapshot(&address, archive, options).await.map_err(|fault| judge(Kind::Write, fault).into_error())
     }
 }
 

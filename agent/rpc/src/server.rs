@@ -1,6 +1,7 @@
 //! The server port: takes connections of other agents and answers what they ask.
 
 mod answer;
+mod archive;
 mod connection;
 mod snapshot;
 

@@ -7,6 +7,7 @@ pub(crate) mod convert;
 pub(crate) mod events;
 pub(crate) mod message;
 pub(crate) mod packed;
+pub(crate) mod parts;
 
 /// Version of the language spoken.
 pub const VERSION: u32 = 1;
@@ -21,6 +22,8 @@ pub(crate) mod path {
     pub(crate) const APPLY: &str = "/lictor.rpc.v1.Cluster/Apply";
     pub(crate) const RENEW_SESSION: &str = "/lictor.rpc.v1.Cluster/RenewSession";
     pub(crate) const OPERATE: &str = "/lictor.rpc.v1.Cluster/Operate";
+    pub(crate) const SAVE_SNAPSHOT: &str = "/lictor.rpc.v1.Cluster/SaveSnapshot";
+    pub(crate) const RESTORE_SNAPSHOT: &str = "/lictor.rpc.v1.Cluster/RestoreSnapshot";
     pub(crate) const READ_TXN: &str = "/lictor.rpc.v1.Cluster/ReadTxn";
     pub(crate) const APPEND_ENTRIES: &str = "/lictor.rpc.v1.Raft/AppendEntries";
     pub(crate) const VOTE: &str = "/lictor.rpc.v1.Raft/Vote";

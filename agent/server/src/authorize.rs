@@ -27,6 +27,11 @@ pub(crate) fn operation(acl: &Acl, token: &Token, operation: &Operation) -> Resu
     acl.resolve(token).check(Permission::of_operation(operation)).map_err(|_| ClusterError::PermissionDenied)
 }
 
+/// Refuses one who may not save or restore the whole state.
+pub(crate) fn snapshot(acl: &Acl, token: &Token) -> Result<(), ClusterError> {
+    acl.resolve(token).check(Permission::of_snapshot()).map_err(|_| ClusterError::PermissionDenied)
+}
+
 /// Refuses an operation of a transaction that the caller may not give.
 pub(crate) fn txn_op(acl: &Acl, token: &Token, op: &TxnOp) -> Result<(), ClusterError> {
     let needed = Permission::of_txn_op(op);

@@ -20,6 +20,9 @@ emitted!(
     QueryAnswered<'_>,
     TxnAnswered,
     WriteDone,
+    SnapshotSaved,
+    SnapshotRestored,
+    RestoreGivenUp<'_>,
     SessionExpired,
     MemberReconciled,
     MembershipChanged<'_>,
@@ -79,6 +82,7 @@ impl WriteDone {
             Command::Batch(_) | Command::Txn { .. } => "consul.txn.apply",
             Command::Autopilot { .. } => "consul.fsm.autopilot",
             Command::PreparedQuery { .. } => "consul.prepared-query.apply",
+            Command::Restore { .. } => "consul.fsm.restore",
         }
     }
 }
@@ -86,6 +90,46 @@ impl WriteDone {
 impl Emit for WriteDone {
     fn emit(self) {
         metrics::sample(self.kind, self.millis);
+    }
+}
+
+/// The state was saved as an archive.
+pub(crate) struct SnapshotSaved {
+    pub(crate) index: u64,
+    pub(crate) bytes: u64,
+    pub(crate) millis: f64,
+}
+
+impl Emit for SnapshotSaved {
+    fn emit(self) {
+        tracing::info!(index = self.index, bytes = self.bytes, millis = self.millis, "the state was saved");
+        metrics::sample("consul.snapshot.save", self.millis);
+    }
+}
+
+/// A saved state was put in the place of the state.
+pub(crate) struct SnapshotRestored {
+    pub(crate) index: u64,
+    pub(crate) rows: u64,
+    pub(crate) millis: f64,
+}
+
+impl Emit for SnapshotRestored {
+    fn emit(self) {
+        tracing::info!(index = self.index, rows = self.rows, millis = self.millis, "a saved state was restored");
+        metrics::sample("consul.snapshot.restore", self.millis);
+    }
+}
+
+/// An archive was not restored; the state is as before.
+pub(crate) struct RestoreGivenUp<'a> {
+    pub(crate) error: &'a ClusterError,
+}
+
+impl Emit for RestoreGivenUp<'_> {
+    fn emit(self) {
+        tracing::warn!(error = %self.error, "a snapshot was not restored; the state is as before");
+        metrics::count("consul.snapshot.restore.failed", 1);
     }
 }
 

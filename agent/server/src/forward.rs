@@ -130,7 +130,7 @@ impl Server {
     }
 
     /// Asks the leader, and the next one when leadership changes meanwhile and nothing was done.
-    async fn at_leader<T, F, R>(&self, kind: Kind, forwarded: bool, ask: F) -> Result<Option<T>, ClusterError>
+    pub(crate) async fn at_leader<T, F, R>(&self, kind: Kind, forwarded: bool, ask: F) -> Result<Option<T>, ClusterError>
     where
         F: Fn(Arc<Pool>, String) -> R,
         R: Future<Output = Result<T, CallError>>,
@@ -212,6 +212,6 @@ impl Server {
     }
 }
 
-fn passed_on(options: &WriteOptions) -> WriteOptions {
+pub(crate) fn passed_on(options: &WriteOptions) -> WriteOptions {
     WriteOptions { forwarded: true, ..options.clone() }
 }

@@ -39,6 +39,10 @@ pub(crate) async fn run(server: Arc<Server>, mut members: watch::Receiver<Vec<Me
             () = server.shutdown.requested() => return,
         }
         status.state("leading");
+        if let Err(error) = server.end_unfinished_restore().await {
+            // What is left takes memory, and goes with the next leader or restore.
+            status.error(&error);
+        }
         let lost = async {
             // A node that is gone leads no more either.
             drop(leadership.wait_for(|known| !known.is_ready_leader).await);
@@ -76,6 +80,8 @@ impl Server {
             };
             tokio::select! {
                 () = changed => {}
+                // The restored state knows the members of its time.
+                () = self.restored.notified() => {}
                 () = clock::sleep(pause) => {}
             }
         }

@@ -23,6 +23,7 @@ mod query;
 mod refine;
 mod server;
 mod settings;
+mod snapshot;
 mod txn;
 mod uuid_text;
 mod write;

@@ -8,20 +8,21 @@ use crate::leader;
 use crate::leader::{ServersSeen, SessionTimers};
 use crate::links::Links;
 use crate::settings::ServerSettings;
+use crate::snapshot::SAVED_AT_ONCE_MAX;
 use crate::uuid_text;
 use async_trait::async_trait;
 use lictor_catalog::Catalog;
 use lictor_net::{Shutdown, clock};
 use lictor_raft::RaftNode;
-use lictor_rpc::{Answer, Cluster, ClusterError, Datacenters, ServerStatus, StatusSource, WriteOptions};
+use lictor_rpc::{Answer, Chunks, Cluster, ClusterError, Datacenters, SavedSnapshot, ServerStatus, StatusSource, WriteOptions};
 use lictor_types::{
     Command, Member, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Reply, Session, TxnOp, TxnReply,
 };
 use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::sync::{Arc, Weak};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// The `Cluster` of a server agent.
 pub struct Server {
@@ -34,6 +35,14 @@ pub struct Server {
     pub(crate) links: Links,
     pub(crate) servers: Mutex<ServersSeen>,
     pub(crate) members: watch::Receiver<Vec<Member>>,
+    /// Itself, for work that outlives who asked for it.
+    pub(crate) own: Weak<Self>,
+    /// One for each archive that may be made at a time.
+    pub(crate) saving: Arc<Semaphore>,
+    /// Held while an archive is restored.
+    pub(crate) restoring: Arc<tokio::sync::Mutex<()>>,
+    /// Told when a saved state was restored.
+    pub(crate) restored: Notify,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -65,7 +74,7 @@ impl Server {
         links: Links,
         shutdown: Shutdown,
     ) -> Arc<Self> {
-        let server = Arc::new(Self {
+        let server = Arc::new_cyclic(|own| Self {
             cache: Cache::default(),
             timers: Mutex::default(),
             chance: Mutex::new(StdRng::seed_from_u64(settings.seed)),
@@ -75,6 +84,10 @@ impl Server {
             links,
             servers: Mutex::default(),
             members: members.clone(),
+            own: own.clone(),
+            saving: Arc::new(Semaphore::new(SAVED_AT_ONCE_MAX)),
+            restoring: Arc::default(),
+            restored: Notify::new(),
             shutdown: shutdown.clone(),
         });
         let expected = server.settings.bootstrap_expect;
@@ -185,5 +198,19 @@ impl Cluster for Server {
         authorize::command(&self.settings.acl, &options.token, &renewal)?;
         self.timers.lock().renew(&session, clock::now());
         Ok(Some(session))
+    }
+
+    async fn save_snapshot(&self, options: &QueryOptions) -> Result<SavedSnapshot, ClusterError> {
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.save_snapshot(options).await;
+        }
+        self.save_somewhere(options).await
+    }
+
+    async fn restore_snapshot(&self, archive: Chunks, options: &WriteOptions) -> Result<(), ClusterError> {
+        if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
+            return datacenters.restore_snapshot(archive, options).await;
+        }
+        self.restore_somewhere(archive, options).await
     }
 }

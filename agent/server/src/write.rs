@@ -102,6 +102,8 @@ impl Server {
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
             // What is wrong with an operation of a transaction is an answer, not a failure.
             Command::Autopilot { .. } | Command::ReapTombstones(_) | Command::Txn { .. } => Ok(()),
+            // Its steps belong together, and only who leads a restore knows whether they do.
+            Command::Restore { .. } => Err("a snapshot is restored as a whole".to_owned()),
         }
     }
 }
@@ -124,7 +126,7 @@ fn fill(command: &mut Command, now: u64) {
                 query.id = Uuid::new_v4().to_string();
             }
         }
-        Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } => {}
+        Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } | Command::Restore { .. } => {}
         Command::Batch(parts) => parts.iter_mut().for_each(|part| fill(part, now)),
     }
 }

@@ -7,6 +7,7 @@ use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::operator::AutopilotConfig;
 use crate::prepared_query::PreparedQuery;
+use crate::restore::RestoreStep;
 use crate::service::NodeService;
 use crate::session::Session;
 use crate::txn::{TxnOp, TxnReply};
@@ -66,6 +67,13 @@ pub enum Command {
         verb: PreparedQueryVerb,
         /// The query; for `Delete` only the id counts.
         query: Box<PreparedQuery>,
+    },
+    /// A step of putting the whole state back from a snapshot.
+    Restore {
+        /// Which restore it belongs to; chosen by the server that leads it.
+        id: String,
+        /// What to do.
+        step: RestoreStep,
     },
 }
 

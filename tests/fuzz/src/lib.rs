@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod snapshot;
+
 use lictor_config::syntax::{self, Format};
 use lictor_config::validate::{ValidateOptions, validate};
 use std::path::{Path, PathBuf};

@@ -44,7 +44,7 @@ impl State {
             Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
             Query::PreparedQueries | Query::PreparedQuery(_) => self.prepared_queries.index,
         };
-        Some(index.max(Index(1)))
+        Some(index.max(self.restored).max(Index(1)))
     }
 
     /// Index of a service. One that is gone has the index of the last time any service went; one that never was has the

@@ -1,6 +1,7 @@
 //! Reading, with the suspicion that bytes from outside deserve.
 
-use super::record::{self, DelayRecord, Header, IndexRecord, Row, ServiceRecord};
+use super::record::{self, DelayRecord, Header, IndexRecord, Row, ServiceRecord, StagedRecord};
+use super::staged::Staged;
 use super::{DEPTH_MAX, MAGIC, RECORD_BYTES_MAX, VERSION};
 use crate::error::SnapshotError;
 use crate::schema::State;
@@ -9,17 +10,35 @@ use crate::watch::Hub;
 use lictor_types::NodeName;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 
-struct Source<R: Read> {
+/// Records as they come, and the checksum of what came.
+pub(super) struct Source<R: Read> {
     from: BufReader<R>,
     sum: Sha256,
     buffer: Vec<u8>,
     record: u64,
+    bytes_max: u32,
 }
 
 impl<R: Read> Source<R> {
+    /// Reads what every snapshot begins with. `bytes_max`: longest record that is read.
+    pub(super) fn open(from: R, bytes_max: u32) -> Result<Self, SnapshotError> {
+        let mut source = Self { from: BufReader::new(from), sum: Sha256::new(), buffer: Vec::new(), record: 0, bytes_max };
+        let magic: [u8; 8] = source.array()?;
+        if magic != *MAGIC {
+            return Err(SnapshotError::NotASnapshot);
+        }
+        let version: [u8; 4] = source.array()?;
+        source.sum.update(magic);
+        source.sum.update(version);
+        match u32::from_le_bytes(version) {
+            1..=VERSION => Ok(source),
+            other => Err(SnapshotError::Version(other)),
+        }
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
         let mut bytes = [0; N];
         self.from.read_exact(&mut bytes)?;
@@ -30,12 +49,12 @@ impl<R: Read> Source<R> {
         SnapshotError::Damaged { record: self.record, reason: reason.to_string() }
     }
 
-    /// Reads the next record into the buffer and answers its kind.
-    fn next(&mut self) -> Result<u8, SnapshotError> {
+    /// Reads the next record; answers its kind.
+    pub(super) fn next(&mut self) -> Result<u8, SnapshotError> {
         let head: [u8; 5] = self.array()?;
         let [kind, length @ ..] = head;
         let length = u32::from_le_bytes(length);
-        if length > RECORD_BYTES_MAX {
+        if length > self.bytes_max {
             return Err(self.damaged("too long"));
         }
         self.buffer.clear();
@@ -48,46 +67,82 @@ impl<R: Read> Source<R> {
             self.sum.update(head);
             self.sum.update(&self.buffer);
         }
+        self.record += 1;
         Ok(kind)
     }
 
-    fn decode<T: DeserializeOwned>(&self) -> Result<T, SnapshotError> {
-        let mut decoder = rmp_serde::Deserializer::from_read_ref(&self.buffer);
-        decoder.set_max_depth(DEPTH_MAX);
-        T::deserialize(&mut decoder).map_err(|error| self.damaged(error))
+    /// Content of the record that was read last.
+    pub(super) fn content(&self) -> &[u8] {
+        &self.buffer
     }
 
-    fn row(&self, kind: u8) -> Result<Row, SnapshotError> {
-        Ok(match kind {
-            record::NODE => Row::Node(self.decode()?),
-            record::SERVICE => {
-                let row: ServiceRecord<'static> = self.decode()?;
-                Row::Service(row.node, row.service.into_owned())
-            }
-            record::SERVICE_INDEX => {
-                let row: IndexRecord<'static> = self.decode()?;
-                Row::ServiceIndex(row.name.into_owned(), row.index)
-            }
-            record::CHECK => Row::Check(self.decode()?),
-            record::ENTRY => Row::Entry(self.decode()?),
-            record::TOMBSTONE => {
-                let row: IndexRecord<'static> = self.decode()?;
-                Row::Tombstone(row.name.into_owned(), row.index)
-            }
-            record::LOCK_DELAY => {
-                let row: DelayRecord<'static> = self.decode()?;
-                Row::LockDelay(row.key.into_owned(), row.until_unix_ms)
-            }
-            record::SESSION => Row::Session(self.decode()?),
-            record::COORDINATE => Row::Coordinate(self.decode()?),
-            record::AUTOPILOT => Row::Autopilot(self.decode()?),
-            record::PREPARED_QUERY => Row::PreparedQuery(self.decode()?),
-            other => return Err(self.damaged(format!("kind {other} is not known"))),
-        })
+    /// Number of the record that was read last, from 0.
+    pub(super) fn position(&self) -> u64 {
+        self.record.saturating_sub(1)
+    }
+
+    /// The header, which comes first.
+    pub(super) fn header(&mut self) -> Result<Header, SnapshotError> {
+        if self.next()? != record::HEADER {
+            return Err(self.damaged("the header is missing"));
+        }
+        decode(&self.buffer, 0)
+    }
+
+    /// Whether bytes follow.
+    pub(super) fn has_more(&mut self) -> Result<bool, SnapshotError> {
+        Ok(!self.from.fill_buf()?.is_empty())
+    }
+
+    /// Compares the content of the last record with the checksum of all before it.
+    pub(super) fn check_sum(&self) -> Result<(), SnapshotError> {
+        if self.buffer.as_slice() == self.sum.clone().finalize().as_slice() { Ok(()) } else { Err(SnapshotError::Checksum) }
     }
 }
 
-fn insert(state: &mut State, row: Row) {
+fn damaged(record: u64, reason: impl ToString) -> SnapshotError {
+    SnapshotError::Damaged { record, reason: reason.to_string() }
+}
+
+/// Decodes the content of a record.
+pub(super) fn decode<T: DeserializeOwned>(content: &[u8], record: u64) -> Result<T, SnapshotError> {
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(content);
+    decoder.set_max_depth(DEPTH_MAX);
+    T::deserialize(&mut decoder).map_err(|error| damaged(record, error))
+}
+
+/// Decodes a row.
+pub(super) fn row(kind: u8, content: &[u8], position: u64) -> Result<Row, SnapshotError> {
+    Ok(match kind {
+        record::NODE => Row::Node(decode(content, position)?),
+        record::SERVICE => {
+            let row: ServiceRecord<'static> = decode(content, position)?;
+            Row::Service(row.node, row.service.into_owned())
+        }
+        record::SERVICE_INDEX => {
+            let row: IndexRecord<'static> = decode(content, position)?;
+            Row::ServiceIndex(row.name.into_owned(), row.index)
+        }
+        record::CHECK => Row::Check(decode(content, position)?),
+        record::ENTRY => Row::Entry(decode(content, position)?),
+        record::TOMBSTONE => {
+            let row: IndexRecord<'static> = decode(content, position)?;
+            Row::Tombstone(row.name.into_owned(), row.index)
+        }
+        record::LOCK_DELAY => {
+            let row: DelayRecord<'static> = decode(content, position)?;
+            Row::LockDelay(row.key.into_owned(), row.until_unix_ms)
+        }
+        record::SESSION => Row::Session(decode(content, position)?),
+        record::COORDINATE => Row::Coordinate(decode(content, position)?),
+        record::AUTOPILOT => Row::Autopilot(decode(content, position)?),
+        record::PREPARED_QUERY => Row::PreparedQuery(decode(content, position)?),
+        other => return Err(damaged(position, format!("kind {other} is not known"))),
+    })
+}
+
+/// Puts a row in its table.
+pub(super) fn insert(state: &mut State, row: Row) {
     match row {
         Row::Node(node) => state.nodes.insert(Arc::new(node)),
         Row::Service(node, service) => {
@@ -121,37 +176,27 @@ fn shared_name(state: &State, name: NodeName) -> NodeName {
 
 /// Reads a whole snapshot.
 pub(crate) fn read(from: impl Read) -> Result<State, SnapshotError> {
-    let mut source = Source { from: BufReader::new(from), sum: Sha256::new(), buffer: Vec::new(), record: 0 };
-    let magic: [u8; 8] = source.array()?;
-    if magic != *MAGIC {
-        return Err(SnapshotError::NotASnapshot);
-    }
-    let version: [u8; 4] = source.array()?;
-    source.sum.update(magic);
-    source.sum.update(version);
-    match u32::from_le_bytes(version) {
-        1..=VERSION => {}
-        other => return Err(SnapshotError::Version(other)),
-    }
-    if source.next()? != record::HEADER {
-        return Err(source.damaged("the header is missing"));
-    }
-    let header: Header = source.decode()?;
+    let mut source = Source::open(from, RECORD_BYTES_MAX)?;
+    let header = source.header()?;
     let mut state = State::empty(&header.datacenter, Arc::new(Hub::default()));
+    let mut staged: Option<Staged> = None;
     loop {
-        source.record += 1;
         match source.next()? {
             record::END => break,
-            kind => {
-                let row = source.row(kind)?;
-                insert(&mut state, row);
+            record::STAGED => {
+                let known: StagedRecord<'static> = decode(source.content(), source.position())?;
+                staged = Some(Staged::begin(&known.id, known.rows, &state));
             }
+            kind if kind & record::STAGED != 0 => {
+                let staged = staged.as_mut().ok_or_else(|| damaged(source.position(), "a restore that was not begun"))?;
+                staged.take(kind & !record::STAGED, source.content(), source.position())?;
+            }
+            kind => insert(&mut state, row(kind, source.content(), source.position())?),
         }
     }
-    if source.buffer.as_slice() != source.sum.clone().finalize().as_slice() {
-        return Err(SnapshotError::Checksum);
-    }
+    source.check_sum()?;
     // Last, since inserting rows may have moved the indexes.
     header.give_to(&mut state);
+    state.staged = staged.map(Arc::new);
     Ok(state)
 }

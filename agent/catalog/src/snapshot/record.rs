@@ -19,11 +19,13 @@ pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
 pub(super) const AUTOPILOT: u8 = 12;
 pub(super) const PREPARED_QUERY: u8 = 11;
+/// Added to the kinds of rows that are not of the state but of the one that is being restored; alone, what is known of that restore.
+pub(super) const STAGED: u8 = 0x80;
 
 /// The first record: what is not a row.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Header {
+pub(crate) struct Header {
     pub(super) datacenter: String,
     pub(super) index: Index,
     pub(super) nodes: Index,
@@ -35,6 +37,8 @@ pub(super) struct Header {
     pub(super) sessions: Index,
     pub(super) coordinates: Index,
     pub(super) prepared_queries: Index,
+    pub(super) offset: u64,
+    pub(super) restored: Index,
 }
 
 impl Header {
@@ -51,6 +55,8 @@ impl Header {
             sessions: state.sessions.index,
             coordinates: state.coordinates.index,
             prepared_queries: state.prepared_queries.index,
+            offset: state.offset,
+            restored: state.restored,
         }
     }
 
@@ -65,6 +71,8 @@ impl Header {
         state.sessions.index = self.sessions;
         state.coordinates.index = self.coordinates;
         state.prepared_queries.index = self.prepared_queries;
+        state.offset = self.offset;
+        state.restored = self.restored;
     }
 }
 
@@ -87,6 +95,13 @@ pub(super) struct DelayRecord<'a> {
     pub(super) until_unix_ms: u64,
 }
 
+/// What is known of a restore under way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StagedRecord<'a> {
+    pub(super) id: Cow<'a, str>,
+    pub(super) rows: u64,
+}
+
 /// A record that was read.
 pub(super) enum Row {
     Node(Node),
@@ -100,4 +115,23 @@ pub(super) enum Row {
     Coordinate(NodeCoordinate),
     Autopilot(AutopilotConfig),
     PreparedQuery(Box<PreparedQuery>),
+}
+
+impl Row {
+    /// The node without which this row cannot be.
+    pub(super) fn node(&self) -> Option<&NodeName> {
+        match self {
+            Self::Service(node, _) => Some(node),
+            Self::Check(check) => Some(&check.node),
+            Self::Session(session) => Some(&session.node),
+            Self::Coordinate(row) => Some(&row.node),
+            Self::Node(_)
+            | Self::ServiceIndex(..)
+            | Self::Entry(_)
+            | Self::Tombstone(..)
+            | Self::LockDelay(..)
+            | Self::Autopilot(_)
+            | Self::PreparedQuery(_) => None,
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Round trips, replicas that agree, and bytes that are no snapshot.
 
+mod restore;
+
 use super::{MAGIC, VERSION};
 use crate::error::SnapshotError;
 use crate::testing::{Bench, entry, register};

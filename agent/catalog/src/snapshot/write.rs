@@ -1,6 +1,7 @@
 //! Writing.
 
-use super::record::{self, DelayRecord, Header, IndexRecord, ServiceRecord};
+use super::record::{self, DelayRecord, Header, IndexRecord, ServiceRecord, StagedRecord};
+use super::staged::Staged;
 use super::{MAGIC, RECORD_BYTES_MAX, VERSION};
 use crate::schema::State;
 use serde::Serialize;
@@ -38,51 +39,88 @@ impl<W: Write> Sink<'_, W> {
     }
 }
 
-impl State {
-    /// Writes the whole state. The bytes are the same on every replica that applied the same commands.
-    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+impl<W: Write> Sink<'_, W> {
+    fn begin(out: &mut W) -> io::Result<Sink<'_, W>> {
         let mut sink = Sink { out, sum: Sha256::new(), buffer: Vec::new() };
         sink.raw(MAGIC)?;
         sink.raw(&VERSION.to_le_bytes())?;
-        sink.record(record::HEADER, &Header::of(self))?;
-        for node in self.nodes.iter() {
-            sink.record(record::NODE, &**node)?;
+        Ok(sink)
+    }
+
+    /// All rows of a state; `mark` is added to their kinds.
+    fn rows(&mut self, state: &State, mark: u8) -> io::Result<()> {
+        for node in state.nodes.iter() {
+            self.record(mark | record::NODE, &**node)?;
         }
-        for placed in self.services.iter() {
+        for placed in state.services.iter() {
             let row = ServiceRecord { node: placed.node.clone(), service: Cow::Borrowed(&*placed.service) };
-            sink.record(record::SERVICE, &row)?;
+            self.record(mark | record::SERVICE, &row)?;
         }
-        for (name, index) in self.services.name_indexes() {
-            sink.record(record::SERVICE_INDEX, &IndexRecord { name: Cow::Borrowed(name), index })?;
+        for (name, index) in state.services.name_indexes() {
+            self.record(mark | record::SERVICE_INDEX, &IndexRecord { name: Cow::Borrowed(name), index })?;
         }
-        for check in self.checks.iter() {
-            sink.record(record::CHECK, &**check)?;
+        for check in state.checks.iter() {
+            self.record(mark | record::CHECK, &**check)?;
         }
-        for entry in self.kv.under("") {
-            sink.record(record::ENTRY, &**entry)?;
+        for entry in state.kv.under("") {
+            self.record(mark | record::ENTRY, &**entry)?;
         }
-        for (key, index) in self.kv.tombstones() {
-            sink.record(record::TOMBSTONE, &IndexRecord { name: Cow::Borrowed(key), index })?;
+        for (key, index) in state.kv.tombstones() {
+            self.record(mark | record::TOMBSTONE, &IndexRecord { name: Cow::Borrowed(key), index })?;
         }
-        for (key, until_unix_ms) in self.kv.delays() {
-            sink.record(record::LOCK_DELAY, &DelayRecord { key: Cow::Borrowed(key), until_unix_ms })?;
+        for (key, until_unix_ms) in state.kv.delays() {
+            self.record(mark | record::LOCK_DELAY, &DelayRecord { key: Cow::Borrowed(key), until_unix_ms })?;
         }
-        for session in self.sessions.iter() {
-            sink.record(record::SESSION, &**session)?;
+        for session in state.sessions.iter() {
+            self.record(mark | record::SESSION, &**session)?;
         }
-        for row in self.coordinates.iter() {
-            sink.record(record::COORDINATE, &**row)?;
+        for row in state.coordinates.iter() {
+            self.record(mark | record::COORDINATE, &**row)?;
         }
-        if let Some(config) = &self.autopilot {
-            sink.record(record::AUTOPILOT, &**config)?;
+        if let Some(config) = &state.autopilot {
+            self.record(mark | record::AUTOPILOT, &**config)?;
         }
-        for query in self.prepared_queries.iter() {
-            sink.record(record::PREPARED_QUERY, &**query)?;
+        for query in state.prepared_queries.iter() {
+            self.record(mark | record::PREPARED_QUERY, &**query)?;
         }
-        let sum = sink.sum.finalize();
-        sink.out.write_all(&[record::END])?;
-        sink.out.write_all(&32_u32.to_le_bytes())?;
-        sink.out.write_all(&sum)
+        Ok(())
+    }
+
+    fn staged(&mut self, staged: &Staged) -> io::Result<()> {
+        self.record(record::STAGED, &StagedRecord { id: Cow::Borrowed(&staged.id), rows: staged.rows })?;
+        if let Some(header) = &staged.header {
+            self.record(record::STAGED | record::HEADER, header)?;
+        }
+        self.rows(&staged.state, record::STAGED)
+    }
+
+    fn end(self) -> io::Result<()> {
+        let sum = self.sum.finalize();
+        self.out.write_all(&[record::END])?;
+        self.out.write_all(&32_u32.to_le_bytes())?;
+        self.out.write_all(&sum)
+    }
+}
+
+impl State {
+    /// Writes the whole state, what is there of a restore under way too. The bytes are the same on every replica that applied the same
+    /// commands.
+    pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut sink = Sink::begin(out)?;
+        sink.record(record::HEADER, &Header::of(self))?;
+        sink.rows(self, 0)?;
+        if let Some(staged) = &self.staged {
+            sink.staged(staged)?;
+        }
+        sink.end()
+    }
+
+    /// Writes the state as it is to be kept outside of the cluster: as [`State::write_to`], but for a restore under way.
+    pub fn save_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut sink = Sink::begin(out)?;
+        sink.record(record::HEADER, &Header::of(self))?;
+        sink.rows(self, 0)?;
+        sink.end()
     }
 
     /// A digest of the whole state, to compare replicas with.

@@ -1,10 +1,8 @@
 //! `lictor snapshot …`
 
-mod archive;
-
 use crate::command::{Command, Invocation, Reach, Work};
 use crate::error::Failure;
-use archive::Metadata;
+use lictor_archive::Metadata;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -69,7 +67,8 @@ async fn save(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     }
     draft.as_file().sync_all().map_err(unwritten)?;
     draft.as_file_mut().seek(SeekFrom::Start(0)).map_err(unwritten)?;
-    let Metadata { index, .. } = archive::verify(draft.as_file()).map_err(Failure::because("Error verifying snapshot file"))?;
+    let Metadata { index, .. } =
+        lictor_archive::verify(draft.as_file()).map_err(Failure::because("Error verifying snapshot file"))?;
     draft.persist(file).map_err(Failure::because("Error renaming snapshot file"))?;
     terminal.say(&format!("Saved and verified snapshot to index {index}"));
     Ok(ExitCode::SUCCESS)
@@ -86,7 +85,7 @@ async fn restore(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 async fn inspect(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let arguments = invocation.given.rest();
     let archive = open(only_file(&arguments)?)?;
-    let found = archive::verify(&archive).map_err(Failure::because("Error verifying snapshot"))?;
+    let found = lictor_archive::verify(&archive).map_err(Failure::because("Error verifying snapshot"))?;
     for (name, value) in [
         ("ID", found.id),
         ("Size", found.size.to_string()),

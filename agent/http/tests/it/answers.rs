@@ -62,7 +62,7 @@ async fn reads() {
             ("GET", "/v1/internal/ui/node/x", "", 404, ""),
             ("GET", "/v1/nothing", "", 404, ""),
             ("GET", "/v1/catalog/service/panic", "", 500, "internal error"),
-            ("GET", "/v1/snapshot", "", 501, "Not built yet in this version of Lictor: snapshots over HTTP"),
+            ("GET", "/v1/connect/ca/roots", "", 501, "Not built yet in this version of Lictor: the service mesh"),
             ("GET", "/v1/acl/tokens", "", 401, "ACL support disabled"),
             ("GET", "/", "", 200, "Lictor Agent"),
             ("GET", "/ui/", "", 404, ""),

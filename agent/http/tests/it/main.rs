@@ -8,4 +8,6 @@ mod fuzz;
 mod harness;
 mod listeners;
 mod prepared;
+mod snapshots;
+mod streams;
 mod tls;

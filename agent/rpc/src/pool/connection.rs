@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tonic::Streaming;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic_prost::ProstCodec;
@@ -214,6 +215,35 @@ impl Connection {
         self.streaming(path, once, most).await
     }
 
+    /// One message there, many back: it returns as soon as the answer begins.
+    pub(super) async fn download<Q, A>(&self, path: &'static str, request: Q, most: usize) -> Result<Streaming<A>, CallError>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
+        let mut grpc = self.grpc.clone().max_decoding_message_size(most).max_encoding_message_size(most);
+        let _under_way = self.in_use();
+        if let Err(closed) = grpc.ready().await {
+            return Err(CallError::NotSent { address: self.address.clone(), reason: closed.reason });
+        }
+        let answering =
+            grpc.server_streaming(tonic::Request::new(request), PathAndQuery::from_static(path), ProstCodec::<Q, A>::default());
+        let answer = tokio::select! {
+            biased;
+            answer = answering => answer,
+            () = self.stop.cancelled() => {
+                return Err(CallError::Lost { address: self.address.clone(), reason: "the connection was given up".to_owned() });
+            }
+        };
+        self.hear();
+        answer.map(tonic::Response::into_inner).map_err(|status| CallError::of_status(&self.address, &status))
+    }
+
+    /// Keeps the connection from being closed as one that nobody uses.
+    pub(super) fn in_use(&self) -> UnderWay<'_> {
+        UnderWay::begin(&self.under_way)
+    }
+
     /// Many messages there, one back.
     pub(super) async fn streaming<S, Q, A>(&self, path: &'static str, requests: S, most: usize) -> Result<A, CallError>
     where
@@ -222,7 +252,7 @@ impl Connection {
         A: Message + Default + 'static,
     {
         let mut grpc = self.grpc.clone().max_decoding_message_size(most).max_encoding_message_size(most);
-        let _under_way = UnderWay::begin(&self.under_way);
+        let _under_way = self.in_use();
         // Who comes second leaves the time of the first.
         let _ = self.asked.compare_exchange(0, self.now(), Ordering::Relaxed, Ordering::Relaxed);
         let fault = |status: &tonic::Status| CallError::of_status(&self.address, status);
@@ -258,7 +288,7 @@ async fn secure(
 }
 
 /// Counts a request for as long as it is under way.
-struct UnderWay<'a>(&'a AtomicUsize);
+pub(super) struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<'a> UnderWay<'a> {
     fn begin(count: &'a AtomicUsize) -> Self {

@@ -1,7 +1,7 @@
 //! What is asked on a connection, and its answer. Nothing here decides anything: messages are opened, the doors are asked, replies are
 //! packed.
 
-use super::{Services, snapshot};
+use super::{Services, archive, snapshot};
 use crate::cluster::{Answer, WriteOptions};
 use crate::error::ClusterError;
 use crate::raft::RaftKind;
@@ -55,6 +55,8 @@ impl Answerer {
             path::READ_TXN => unary(request, MESSAGE_BYTES_MAX, self, Self::read_txn).await,
             path::OPERATE => unary(request, MESSAGE_BYTES_MAX, self, Self::operate).await,
             path::PING => unary(request, MESSAGE_BYTES_MAX, self, Self::ping).await,
+            path::SAVE_SNAPSHOT => archive::save(request, self).await,
+            path::RESTORE_SNAPSHOT => archive::restore(request, self).await,
             path::INSTALL_SNAPSHOT => snapshot::take(request, self.services.raft.clone()).await,
             path => {
                 let kind = match path {
@@ -196,7 +198,10 @@ where
 }
 
 /// Ends what takes longer than its caller waits.
-async fn within<T>(patience_millis: u64, asked: impl Future<Output = Result<T, ClusterError>>) -> Result<T, ClusterError> {
+pub(super) async fn within<T>(
+    patience_millis: u64,
+    asked: impl Future<Output = Result<T, ClusterError>>,
+) -> Result<T, ClusterError> {
     let patience = if patience_millis == 0 { PATIENCE_MAX } else { Duration::from_millis(patience_millis).min(PATIENCE_MAX) };
     clock::timeout(patience, asked).await.unwrap_or(Err(ClusterError::TimedOut(patience)))
 }

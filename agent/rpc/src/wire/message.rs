@@ -204,6 +204,54 @@ pub(crate) struct OperateReply {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct SaveSnapshotRequest {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) options: Option<QueryOptions>,
+    #[prost(uint64, tag = "3")]
+    pub(crate) patience_millis: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SavedPart {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) fault: Option<Fault>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) meta: Option<QueryMeta>,
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(crate) chunk: Bytes,
+    #[prost(bool, tag = "5")]
+    pub(crate) end: bool,
+    #[prost(string, optional, tag = "6")]
+    pub(crate) broken: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RestorePart {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) options: Option<WriteOptions>,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) chunk: Bytes,
+    #[prost(bool, tag = "4")]
+    pub(crate) end: bool,
+    #[prost(string, optional, tag = "5")]
+    pub(crate) broken: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct RestoreReply {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) fault: Option<Fault>,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct RaftRequest {
     #[prost(uint32, tag = "1")]
     pub(crate) version: u32,

@@ -18,17 +18,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// For tests in which the leader shall stay the leader, however busy the machine is …
-const CALM: u32 = 10;
+pub(crate) const CALM: u32 = 10;
 /// … and for those in which it ends.
 const BRISK: u32 = 5;
 
 /// A server with its port.
-struct Instance {
-    server: Arc<Server>,
-    raft: Arc<RaftNode>,
-    pool: Arc<Pool>,
+pub(crate) struct Instance {
+    pub(crate) server: Arc<Server>,
+    pub(crate) raft: Arc<RaftNode>,
+    pub(crate) pool: Arc<Pool>,
     datacenters: Arc<Datacenters>,
-    address: String,
+    pub(crate) address: String,
     shutdown: Shutdown,
     _members: watch::Sender<Vec<Member>>,
 }
@@ -68,7 +68,7 @@ impl Instance {
     }
 
     /// The value of a key.
-    async fn value(&self, key: &str, consistency: Consistency) -> Option<String> {
+    pub(crate) async fn value(&self, key: &str, consistency: Consistency) -> Option<String> {
         let answer = self.ask(Query::KvGet(key.into()), QueryOptions { consistency, ..QueryOptions::default() }).await;
         let Reply::Kv(found) = &answer.content.reply else { panic!() };
         found.first().map(|entry| String::from_utf8_lossy(&entry.value).into_owned())
@@ -76,7 +76,7 @@ impl Instance {
 }
 
 /// Three servers, the leader first.
-async fn three(raft_multiplier: u32) -> Vec<Instance> {
+pub(crate) async fn three(raft_multiplier: u32) -> Vec<Instance> {
     let mut all = Vec::new();
     for id in 1..=3 {
         all.push(Instance::start(id, "dc1", raft_multiplier).await);
@@ -105,7 +105,7 @@ async fn leader_of(all: &[Instance]) -> usize {
     clock::timeout(PATIENCE, found).await.expect("nobody leads")
 }
 
-async fn end(all: Vec<Instance>) {
+pub(crate) async fn end(all: Vec<Instance>) {
     for instance in all {
         instance.end().await;
     }

@@ -8,4 +8,5 @@ mod leader;
 mod prepared;
 mod queries;
 mod rig;
+mod snapshots;
 mod writes;

@@ -106,3 +106,26 @@ fn reload_tells_what_it_did() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("bad.hcl:2:3") && text(&output).contains("did you mean \"port\""), "{}", text(&output));
 }
+
+#[test]
+fn explain_tells_what_decides() {
+    let definition = "service {\n  name = \"web\"\n  port = 80\n  check {\n    id = \"web-ttl\"\n    ttl = \"1h\"\n    status = \"passing\"\n  }\n}\n";
+    let agent = Plan::dev().file("web.hcl", definition).start();
+    agent.wait_for("/v1/health/service/web?passing", |body| body.as_array().is_some_and(|list| list.len() == 1));
+    let output = agent.command(&["explain", "service", "web"]);
+    let told = text(&output);
+    assert!(output.status.success() && told.starts_with("web: 1 instance, 1 answered\n"), "{told}");
+    for expected in ["because all 2 checks are passing", "web.hcl:1", "passing   web-ttl", "passing   serfHealth"] {
+        assert!(told.contains(expected), "{expected:?} is not told:\n{told}");
+    }
+    assert_eq!(agent.put("/v1/agent/check/fail/web-ttl?note=full+disk", "").status, 200);
+    agent.wait_for("/v1/explain/service/web", |body| body["Instances"][0]["Answered"] == false);
+    let told = text(&agent.command(&["explain", "service", "web"]));
+    assert!(told.contains("is critical: left out\n    because the check \"web-ttl\" is critical: full disk\n"), "{told}");
+    assert_eq!(agent.put("/v1/agent/service/maintenance/web?enable=true&reason=new+disk", "").status, 200);
+    let body = agent.wait_for("/v1/explain/service/web", |body| body["Instances"][0]["Maintenance"] == "service");
+    assert_eq!(body["Instances"][0]["Reason"], "the service is in maintenance: new disk (and 1 more critical)");
+    let output = agent.command(&["explain", "service", "nothing"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("no service \"nothing\" is in the catalog"), "{}", text(&output));
+}
