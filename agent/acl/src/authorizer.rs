@@ -2,7 +2,7 @@
 
 use crate::permission::{Permission, Resource};
 use lictor_types::prepared_query::HIDDEN_TOKEN;
-use lictor_types::{Command, PreparedQuery, Query, Reply, Token, TxnResult};
+use lictor_types::{Command, EntryKind, PreparedQuery, Query, Reply, Token, TxnResult};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -104,6 +104,8 @@ impl Authorizer {
                 rows.iter_mut().for_each(|row| self.hide_token(row));
                 drop_unless(rows, |row| row.rule_name().is_some_and(query))
             }
+            Reply::ConfigEntries(rows) => drop_unless(rows, |row| row.kind() == EntryKind::ProxyDefaults || service(&row.name)),
+            Reply::GatewayServices(rows) => drop_unless(rows, |row| service(&row.service)),
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
-use lictor_types::{Command, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
+use lictor_types::{Command, ConfigEntry, EntryKind, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
 
 /// How something is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +85,12 @@ impl<'a> Permission<'a> {
             Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
             Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
             Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => Self::read(Resource::Operator),
+            Query::DiscoveryChain(request) => Self::read(Resource::Service(&request.service)),
+            Query::GatewayServices(gateway) => Self::read(Resource::Service(gateway)),
+            Query::ConfigEntry { kind: EntryKind::ProxyDefaults, .. } => Self::read(Resource::Public),
+            Query::ConfigEntry { name, .. } => Self::read(Resource::Service(name)),
+            // Judged one by one.
+            Query::ConfigEntries(_) => Self::read(Resource::Public),
             // Who knows the id of a query without a name may see it; the others are judged one by one, as are the instances.
             Query::PreparedQueries
             | Query::PreparedQuery(_)
@@ -128,6 +134,7 @@ impl<'a> Permission<'a> {
             Command::ReapTombstones(_) | Command::Autopilot { .. } => needed.push(Self::write(Resource::Operator)),
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
             Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
+            Command::ConfigEntry { entry, .. } => needed.push(Self::of_config_entry(entry)),
             Command::PreparedQuery { query, .. } => needed.extend(Self::of_prepared_query(query)),
         }
     }
@@ -135,6 +142,16 @@ impl<'a> Permission<'a> {
     /// What a change to a prepared query needs, as it is and as it is to become. `None` for one that only its id leads to.
     pub fn of_prepared_query(query: &'a PreparedQuery) -> Option<Self> {
         query.rule_name().map(|name| Self::write(Resource::PreparedQuery(name)))
+    }
+
+    /// What a change to a configuration entry needs: what concerns more than one service is for operators.
+    pub fn of_config_entry(entry: &'a ConfigEntry) -> Self {
+        Self::write(match entry.kind() {
+            EntryKind::ProxyDefaults | EntryKind::IngressGateway | EntryKind::TerminatingGateway => Resource::Operator,
+            EntryKind::ServiceDefaults | EntryKind::ServiceResolver | EntryKind::ServiceRouter | EntryKind::ServiceSplitter => {
+                Resource::Service(&entry.name)
+            }
+        })
     }
 
     /// What an operation on the cluster itself needs.

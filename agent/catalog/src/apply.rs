@@ -3,6 +3,7 @@
 //! A command that is refused changes nothing: everything that can be wrong with it is found before the first change.
 
 mod autopilot;
+mod config_entry;
 mod coordinate;
 mod deregister;
 mod kv;
@@ -54,6 +55,7 @@ impl Writer {
             Command::Autopilot { config, cas } => self.autopilot(config, *cas),
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
             Command::PreparedQuery { verb, query } => self.prepared_query(*verb, query),
+            Command::ConfigEntry { verb, entry } => self.config_entry(*verb, entry),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! that waits with it is woken by what concerns it.
 
 mod catalog;
+mod gateways;
 mod health;
 mod index;
 mod keys;
@@ -34,7 +35,7 @@ impl QueryScope {
 impl State {
     /// Answers a query, with its index (at least 1). `None` for queries about what is not in the catalog: `Datacenters`,
     /// `StatusLeader`, `StatusPeers`, `RaftConfiguration`, `AutopilotHealth`; and for those that take more than a look: `PreparedExplain`, `PreparedExecute`,
-    /// `PreparedFailover`.
+    /// `PreparedFailover`; and for `DiscoveryChain` when [`State::discovery_chain`] refuses it.
     ///
     /// With a watch set, registers what the answer depends on. When a newer state was published meanwhile the set may fire
     /// at once, even if nothing that concerns it changed; [`Catalog::query`](crate::Catalog::query) never does that.
@@ -72,6 +73,14 @@ impl State {
             Query::NodeCoordinates(node) => Reply::Coordinates(self.coordinates.get(node).cloned().into_iter().collect()),
             Query::PreparedQueries => Reply::PreparedQueries(self.prepared_queries.iter().cloned().collect()),
             Query::PreparedQuery(id) => Reply::PreparedQueries(self.prepared_query(id).cloned().into_iter().collect()),
+            Query::ConfigEntries(None) => Reply::ConfigEntries(self.config_entries.iter().cloned().collect()),
+            Query::ConfigEntries(Some(kind)) => Reply::ConfigEntries(self.config_entries.of_kind(*kind).cloned().collect()),
+            Query::ConfigEntry { kind, name } => {
+                Reply::ConfigEntries(self.config_entries.get(*kind, name).cloned().into_iter().collect())
+            }
+            // There may be none for what the caller wishes: who asks for it asks for the reason first.
+            Query::DiscoveryChain(request) => Reply::DiscoveryChain(Box::new(self.discovery_chain(request).ok()?)),
+            Query::GatewayServices(gateway) => Reply::GatewayServices(self.gateway_services(gateway)),
         };
         Some((self.query_index(query, scope)?, reply))
     }

@@ -1,6 +1,6 @@
 //! One version of the whole state.
 
-use crate::tables::{Checks, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
+use crate::tables::{Checks, ConfigEntries, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::{AutopilotConfig, Index};
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub struct State {
     pub(crate) coordinates: Coordinates,
     pub(crate) autopilot: Option<Arc<AutopilotConfig>>,
     pub(crate) prepared_queries: PreparedQueries,
+    pub(crate) config_entries: ConfigEntries,
 }
 
 impl State {
@@ -41,6 +42,7 @@ impl State {
             coordinates: Coordinates::default(),
             autopilot: None,
             prepared_queries: PreparedQueries::default(),
+            config_entries: ConfigEntries::default(),
         }
     }
 
@@ -84,6 +86,8 @@ pub struct Counts {
     pub sessions: usize,
     /// Prepared queries.
     pub prepared_queries: usize,
+    /// Central configuration entries.
+    pub config_entries: usize,
 }
 
 impl State {
@@ -97,6 +101,7 @@ impl State {
             kv_entries: self.kv.len(),
             sessions: self.sessions.len(),
             prepared_queries: self.prepared_queries.len(),
+            config_entries: self.config_entries.len(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! what spans them is in `apply`.
 
 mod checks;
+mod config_entries;
 mod coordinates;
 mod kv;
 mod nodes;
@@ -10,6 +11,7 @@ mod services;
 mod sessions;
 
 pub(crate) use checks::Checks;
+pub(crate) use config_entries::ConfigEntries;
 pub(crate) use coordinates::Coordinates;
 pub(crate) use kv::Kv;
 pub(crate) use nodes::Nodes;

@@ -9,11 +9,11 @@ use crate::runtime::*;
 use crate::sockaddr::Interface;
 use addresses::Resolved;
 use ipnet::IpNet;
-use lictor_types::AutopilotConfig;
 use lictor_types::definition::validate;
 use lictor_types::duration;
 use lictor_types::ids::NodeName;
 use lictor_types::report::Problem;
+use lictor_types::{AutopilotConfig, ConfigEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -160,6 +160,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
     let telemetry = telemetry(judge);
     let limits = limits(judge);
     judge.at_least("autopilot.max_trailing_logs", 0);
+    let config_entries = config_entries(judge, server);
     if s.flag("ui") && !s.text("ui_dir").is_empty() && !around.dev {
         judge.problem("ui_dir", "Both the ui and ui-dir flags were specified, please provide only one.", "");
     }
@@ -198,7 +199,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
             snapshot_interval: s.duration("raft_snapshot_interval"),
             trailing_logs: u64::from(s.count("raft_trailing_logs")),
         },
-        cluster: cluster(s, encrypt),
+        cluster: ClusterSettings { config_entries, ..cluster(s, encrypt) },
         log,
         telemetry,
         plugins: PluginSettings { dir: path("plugin_dir"), entries: BTreeMap::new() },
@@ -214,6 +215,31 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
         auto_reload_config: s.flag("auto_reload_config"),
         options: s.effective(),
     })
+}
+
+/// The entries in the order they are written, each in the form it is kept in.
+fn config_entries(judge: &mut Judge<'_>, server: bool) -> Vec<ConfigEntry> {
+    const KEY: &str = "config_entries.bootstrap";
+    let given = match judge.settings.value(KEY) {
+        Value::Null => return Vec::new(),
+        Value::Array(given) => given,
+        one => vec![one],
+    };
+    if !given.is_empty() && !server {
+        judge.warning(KEY, "config_entries.bootstrap is for servers", "");
+    }
+    let mut entries = Vec::new();
+    for (at, given) in given.into_iter().enumerate() {
+        let read = ConfigEntry::decode(given).map_err(|error| error.to_string()).and_then(|mut entry| {
+            entry.normalise();
+            entry.validate().map(|()| entry)
+        });
+        match read {
+            Ok(entry) => entries.push(entry),
+            Err(why) => judge.problem(KEY, format!("config_entries.bootstrap[{at}]: {}", why.trim_end()), ""),
+        }
+    }
+    entries
 }
 
 fn bootstrap(judge: &mut Judge<'_>, dev: bool, server: bool) -> (bool, u32) {
@@ -474,6 +500,7 @@ fn cluster(s: &Settings, encrypt: String) -> ClusterSettings {
             server_stabilization_time: s.duration("autopilot.server_stabilization_time"),
             ..AutopilotConfig::default()
         },
+        config_entries: Vec::new(),
         gossip_lan: gossip("gossip_lan"),
         gossip_wan: gossip("gossip_wan"),
     }

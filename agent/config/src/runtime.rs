@@ -1,7 +1,7 @@
 //! The configuration an agent runs with: merged, complete with defaults, validated.
 
-use lictor_types::AutopilotConfig;
 use lictor_types::ids::NodeName;
+use lictor_types::{AutopilotConfig, ConfigEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -309,6 +309,8 @@ pub struct ClusterSettings {
     pub non_voting_server: bool,
     /// Autopilot's settings, until an operator sets others.
     pub autopilot: AutopilotConfig,
+    /// Central configuration entries that a leader writes if they are not there.
+    pub config_entries: Vec<ConfigEntry>,
     /// LAN gossip.
     pub gossip_lan: Gossip,
     /// WAN gossip.

@@ -7,7 +7,8 @@ use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
 use crate::{
-    agent, body, catalog, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status, txn,
+    agent, body, catalog, config_entry, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status,
+    txn,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -223,6 +224,11 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::CatalogConnect => catalog::service(call, true).await,
         Route::CatalogNode => catalog::node(call).await,
         Route::CatalogNodeServices => catalog::node_services(call).await,
+        Route::CatalogGatewayServices => config_entry::gateway_services(call).await,
+        Route::ConfigWrite => config_entry::write(call).await,
+        Route::ConfigEntries if call.parts.method == Method::DELETE => config_entry::delete(call).await,
+        Route::ConfigEntries => config_entry::look(call).await,
+        Route::DiscoveryChain => config_entry::discovery_chain(call).await,
         Route::CoordinateDatacenters => coordinate::datacenters(call).await,
         Route::CoordinateNodes => coordinate::nodes(call).await,
         Route::CoordinateNode => coordinate::node(call).await,

@@ -13,6 +13,7 @@ mod agent;
 mod body;
 mod cache;
 mod catalog;
+mod config_entry;
 mod coordinate;
 mod decode;
 mod dispatch;

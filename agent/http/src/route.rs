@@ -50,6 +50,11 @@ pub(crate) enum Route {
     CatalogConnect,
     CatalogNode,
     CatalogNodeServices,
+    CatalogGatewayServices,
+    ConfigWrite,
+    /// `/v1/config/<kind>[/<name>]`
+    ConfigEntries,
+    DiscoveryChain,
     CoordinateDatacenters,
     CoordinateNodes,
     CoordinateNode,
@@ -128,7 +133,6 @@ const KV_METHODS: &[&str] = GET_PUT_DELETE;
 const ACL: Route = Route::AclDisabled;
 const CONNECT: Route = Route::NotBuilt("the service mesh");
 const INTENTIONS: Route = Route::NotBuilt("intentions");
-const CONFIG_ENTRIES: Route = Route::NotBuilt("config entries");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
 #[rustfmt::skip]
@@ -200,9 +204,9 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/catalog/service/", GET, Route::CatalogService),
     ("/v1/catalog/node/", GET, Route::CatalogNode),
     ("/v1/catalog/node-services/", GET, Route::CatalogNodeServices),
-    ("/v1/catalog/gateway-services/", GET, CONNECT),
-    ("/v1/config/", &["GET", "DELETE"], CONFIG_ENTRIES),
-    ("/v1/config", PUT, CONFIG_ENTRIES),
+    ("/v1/catalog/gateway-services/", GET, Route::CatalogGatewayServices),
+    ("/v1/config/", &["GET", "DELETE"], Route::ConfigEntries),
+    ("/v1/config", PUT, Route::ConfigWrite),
     ("/v1/connect/ca/configuration", GET_PUT, CONNECT),
     ("/v1/connect/ca/roots", GET, CONNECT),
     ("/v1/connect/intentions", GET_POST, INTENTIONS),
@@ -214,7 +218,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/coordinate/nodes", GET, Route::CoordinateNodes),
     ("/v1/coordinate/node/", GET, Route::CoordinateNode),
     ("/v1/coordinate/update", PUT, Route::CoordinateUpdate),
-    ("/v1/discovery-chain/", GET_POST, CONNECT),
+    ("/v1/discovery-chain/", GET_POST, Route::DiscoveryChain),
     ("/v1/event/fire/", PUT, Route::EventFire),
     ("/v1/event/list", GET, Route::EventList),
     ("/v1/health/node/", GET, Route::HealthNode),
@@ -405,7 +409,7 @@ mod tests {
             ("GET", "/v1/query/", found(Route::PreparedQuery, "")),
             ("POST", "/v1/query", found(Route::PreparedQueries, "")),
             ("GET", "/v1/connect/intentions", found(INTENTIONS, "")),
-            ("GET", "/v1/config/service-defaults", found(CONFIG_ENTRIES, "service-defaults")),
+            ("GET", "/v1/config/service-defaults", found(Route::ConfigEntries, "service-defaults")),
             ("GET", "/v2/kv/a", Resolution::NotFound),
             ("GET", "", redirect("/")),
             ("GET", "*", redirect("/*")),

@@ -177,6 +177,9 @@ fn weight(reply: &Reply) -> usize {
         Reply::Coordinates(rows) => rows.len() * 256,
         Reply::RaftConfiguration(_) | Reply::AutopilotConfig(_) | Reply::AutopilotHealth(_) => 4096,
         Reply::PreparedQueries(rows) => rows.len() * 1024,
+        Reply::ConfigEntries(rows) => rows.len() * 1024,
+        Reply::DiscoveryChain(chain) => 1024 * (chain.nodes.len() + chain.targets.len()),
+        Reply::GatewayServices(rows) => rows.len() * 512,
         // In random order: never the same twice.
         Reply::PreparedExecution(_) => 0,
     }

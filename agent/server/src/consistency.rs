@@ -46,7 +46,8 @@ impl Server {
     }
 }
 
-/// What is told of an answer's consistency; Consul doesn't tell for keys, sessions and coordinates.
+/// What is told of an answer's consistency; Consul doesn't tell for keys, sessions, coordinates and
+/// configuration entries.
 pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
     match query {
         Query::KvGet(_)
@@ -62,7 +63,9 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::StatusPeers
         | Query::RaftConfiguration
         | Query::AutopilotConfig
-        | Query::AutopilotHealth => None,
+        | Query::AutopilotHealth
+        | Query::ConfigEntries(_)
+        | Query::ConfigEntry { .. } => None,
         Query::Nodes
         | Query::Services
         | Query::ServiceNodes { .. }
@@ -78,6 +81,8 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::PreparedQuery(_)
         | Query::PreparedExplain(_)
         | Query::PreparedExecute(_)
-        | Query::PreparedFailover(_) => Some(real),
+        | Query::PreparedFailover(_)
+        | Query::DiscoveryChain(_)
+        | Query::GatewayServices(_) => Some(real),
     }
 }

@@ -3,7 +3,7 @@
 use crate::leader::Step;
 use lictor_rpc::ClusterError;
 use lictor_telemetry::{Emit, metrics};
-use lictor_types::{Command, Query};
+use lictor_types::{Command, ConfigEntryVerb, Query};
 
 macro_rules! emitted {
     ($($event:ty),*) => {$(
@@ -79,6 +79,8 @@ impl WriteDone {
             Command::Batch(_) | Command::Txn { .. } => "consul.txn.apply",
             Command::Autopilot { .. } => "consul.fsm.autopilot",
             Command::PreparedQuery { .. } => "consul.prepared-query.apply",
+            Command::ConfigEntry { verb: ConfigEntryVerb::Delete, .. } => "consul.config_entry.delete",
+            Command::ConfigEntry { .. } => "consul.config_entry.apply",
         }
     }
 }

@@ -68,6 +68,11 @@ impl Server {
         match query {
             Query::SessionInfo(id) => check_id("session", id)?,
             Query::PreparedQuery(id) => check_id("prepared query", id)?,
+            Query::DiscoveryChain(request) => {
+                // What is wrong with it is told; the catalog only knows that there is no answer.
+                let known = self.catalog.snapshot().discovery_chain(request);
+                known.map_err(ClusterError::BadRequest)?;
+            }
             _ => {}
         }
         let refine = Refine::new(query, options)?;

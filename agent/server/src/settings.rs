@@ -1,7 +1,7 @@
 //! What a server is told at its start.
 
 use lictor_acl::Acl;
-use lictor_types::{AutopilotConfig, Node};
+use lictor_types::{AutopilotConfig, ConfigEntry, Node};
 use std::time::Duration;
 
 /// Settings of a server agent's `Server`.
@@ -23,6 +23,8 @@ pub struct ServerSettings {
     pub version: String,
     /// Autopilot's settings until an operator sets others.
     pub autopilot: AutopilotConfig,
+    /// Central configuration entries that a new leader writes if they are not there, in this order.
+    pub config_entries: Vec<ConfigEntry>,
     /// Servers to wait for before a cluster is founded; 0: this server founds none, or is the only one.
     pub bootstrap_expect: usize,
     /// Seed of the jitter of blocking queries.
@@ -41,6 +43,7 @@ impl ServerSettings {
             leader_wait: Duration::from_secs(7),
             version: String::new(),
             autopilot: AutopilotConfig::default(),
+            config_entries: Vec::new(),
             bootstrap_expect: 0,
             seed: 1,
         }

@@ -6,7 +6,7 @@ use crate::authorize;
 use crate::server::Server;
 use lictor_net::clock;
 use lictor_rpc::{ClusterError, WriteOptions};
-use lictor_types::{Command, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
+use lictor_types::{Command, ConfigEntryVerb, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
 use uuid::Uuid;
 
 impl Server {
@@ -98,6 +98,8 @@ impl Server {
             Command::Session { verb, session, .. } => validate::session(*verb, session, self.settings.session_ttl_min),
             Command::Coordinates(rows) => rows.iter().try_for_each(validate::coordinate),
             Command::PreparedQuery { verb, query } => validate::prepared_query(*verb, query),
+            Command::ConfigEntry { verb: ConfigEntryVerb::Delete, .. } => Ok(()),
+            Command::ConfigEntry { entry, .. } => entry.validate(),
             Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
             // What is wrong with an operation of a transaction is an answer, not a failure.
@@ -106,7 +108,7 @@ impl Server {
     }
 }
 
-/// Fills in what the proposer chooses: the time, the ids of new sessions and queries.
+/// Fills in what the proposer chooses: the time, the ids of new sessions and queries, the form of configuration entries.
 fn fill(command: &mut Command, now: u64) {
     match command {
         Command::Register(register) => register.now_unix_ms = now,
@@ -124,6 +126,7 @@ fn fill(command: &mut Command, now: u64) {
                 query.id = Uuid::new_v4().to_string();
             }
         }
+        Command::ConfigEntry { entry, .. } => entry.normalise(),
         Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } => {}
         Command::Batch(parts) => parts.iter_mut().for_each(|part| fill(part, now)),
     }

@@ -1,6 +1,7 @@
 //! What raft replicates. A command carries every timestamp, id and decision: applying it is a pure function of the state.
 
 use crate::check::HealthCheck;
+use crate::config_entry::ConfigEntry;
 use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceId};
 use crate::kv::KvEntry;
@@ -66,6 +67,13 @@ pub enum Command {
         verb: PreparedQueryVerb,
         /// The query; for `Delete` only the id counts.
         query: Box<PreparedQuery>,
+    },
+    /// Writes or deletes a central configuration entry.
+    ConfigEntry {
+        /// What to do.
+        verb: ConfigEntryVerb,
+        /// The entry; for `Delete` only its kind and name count.
+        entry: Box<ConfigEntry>,
     },
 }
 
@@ -135,6 +143,17 @@ pub enum PreparedQueryVerb {
     Create,
     /// Replaces the whole query of that id.
     Update,
+    /// Deletes.
+    Delete,
+}
+
+/// Verbs of central configuration entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConfigEntryVerb {
+    /// Writes.
+    Set,
+    /// Writes if the row's modify index is the one in the entry (0: if there is no row).
+    Cas,
     /// Deletes.
     Delete,
 }

@@ -1,6 +1,7 @@
 //! The nouns of the field and their JSON shape: what every other room speaks.
 //!
-//! Owns: nodes, services, checks, sessions, prepared queries, key/value entries, members, definitions, the commands that raft
+//! Owns: nodes, services, checks, sessions, prepared queries, central configuration
+//! entries, key/value entries, members, definitions, the commands that raft
 //! replicates ([`Command`]) and the questions one may ask of the cluster ([`Query`], [`Reply`]).
 //! Never: does IO, reads a clock, names tokio, hyper or openraft.
 //! Entry points: [`command::Command`], [`query::Query`], [`definition::ServiceDefinition`].
@@ -9,8 +10,10 @@
 
 pub mod check;
 pub mod command;
+pub mod config_entry;
 pub mod coordinate;
 pub mod definition;
+pub mod discovery_chain;
 pub mod duration;
 pub mod ids;
 pub mod kv;
@@ -25,7 +28,8 @@ pub mod session;
 pub mod txn;
 
 pub use check::{CheckRun, CheckUpdate, HealthCheck, HealthCheckDefinition, HealthStatus};
-pub use command::{Command, Deregister, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb};
+pub use command::{Command, ConfigEntryVerb, Deregister, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb};
+pub use config_entry::{ConfigEntry, EntryBody, EntryKind};
 pub use definition::{CheckDefinition, Origin, ServiceDefinition};
 pub use ids::{CheckId, Index, NodeName, ServiceId, ServiceName, Token};
 pub use kv::KvEntry;

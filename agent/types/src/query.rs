@@ -1,7 +1,9 @@
 //! The questions one may ask of the cluster, and their answers.
 
 use crate::check::HealthCheck;
+use crate::config_entry::{ConfigEntry, EntryKind};
 use crate::coordinate::NodeCoordinate;
+use crate::discovery_chain::{ChainRequest, DiscoveryChain, GatewayService};
 use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
 use crate::kv::KvEntry;
 use crate::node::Node;
@@ -99,6 +101,19 @@ pub enum Query {
     PreparedExecute(Box<PreparedExecute>),
     /// Executes a prepared query of another datacenter on this one's instances. Never waits.
     PreparedFailover(Box<PreparedFailover>),
+    /// Central configuration entries of a kind; `None`: of all kinds.
+    ConfigEntries(Option<EntryKind>),
+    /// One central configuration entry (empty list when it doesn't exist). Answered with `Reply::ConfigEntries`.
+    ConfigEntry {
+        /// Its kind.
+        kind: EntryKind,
+        /// Its name.
+        name: String,
+    },
+    /// What the central configuration makes of a service.
+    DiscoveryChain(Box<ChainRequest>),
+    /// Services behind a gateway, by the gateway's name.
+    GatewayServices(String),
 }
 
 /// How fresh an answer must be.
@@ -189,6 +204,12 @@ pub enum Reply {
     PreparedQueries(Vec<Arc<PreparedQuery>>),
     /// To `PreparedExecute`, `PreparedFailover`; `None` when there is no such query. Shaped by `http`.
     PreparedExecution(Option<Box<PreparedExecution>>),
+    /// To `ConfigEntries`, `ConfigEntry`.
+    ConfigEntries(Vec<Arc<ConfigEntry>>),
+    /// To `DiscoveryChain`.
+    DiscoveryChain(Box<DiscoveryChain>),
+    /// To `GatewayServices`; `null` when there are none.
+    GatewayServices(#[serde(serialize_with = "null_when_empty")] Vec<GatewayService>),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

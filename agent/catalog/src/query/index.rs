@@ -43,6 +43,8 @@ impl State {
             Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => self.sessions.index,
             Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
             Query::PreparedQueries | Query::PreparedQuery(_) => self.prepared_queries.index,
+            Query::ConfigEntries(_) | Query::ConfigEntry { .. } | Query::DiscoveryChain(_) => self.config_entries.index,
+            Query::GatewayServices(_) => self.config_entries.index.max(services),
         };
         Some(index.max(Index(1)))
     }

@@ -37,10 +37,15 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::NodeCoordinates(node) => WatchKey::NodeCoordinate(folded(node)),
         Query::PreparedQueries => WatchKey::PreparedQueries,
         Query::PreparedQuery(id) => WatchKey::PreparedQuery(Key::uuid(id)),
+        Query::ConfigEntries(None) | Query::DiscoveryChain(_) | Query::GatewayServices(_) => WatchKey::ConfigEntries,
+        Query::ConfigEntries(Some(kind)) => WatchKey::ConfigEntriesOf(*kind),
+        Query::ConfigEntry { kind, name } => WatchKey::ConfigEntry(*kind, folded(name)),
     }];
     match query {
         // A node may be asked for by the beginning of its UUID; then any node may become the one.
         Query::NodeServices(node) | Query::NodeServiceList(node) if looks_like_uuid(node) => keys.push(WatchKey::Nodes),
+        // An entry may stand for every service there is.
+        Query::GatewayServices(_) => keys.push(WatchKey::Services),
         Query::ServicesByAddress(_) => keys.push(WatchKey::Nodes),
         Query::Services | Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_)
             if !scope.node_meta.is_empty() =>

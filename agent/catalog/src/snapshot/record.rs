@@ -2,7 +2,9 @@
 
 use crate::schema::State;
 use lictor_types::coordinate::NodeCoordinate;
-use lictor_types::{AutopilotConfig, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session};
+use lictor_types::{
+    AutopilotConfig, ConfigEntry, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -18,6 +20,7 @@ pub(super) const LOCK_DELAY: u8 = 8;
 pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
 pub(super) const AUTOPILOT: u8 = 12;
+pub(super) const CONFIG_ENTRY: u8 = 13;
 pub(super) const PREPARED_QUERY: u8 = 11;
 
 /// The first record: what is not a row.
@@ -35,6 +38,7 @@ pub(super) struct Header {
     pub(super) sessions: Index,
     pub(super) coordinates: Index,
     pub(super) prepared_queries: Index,
+    pub(super) config_entries: Index,
 }
 
 impl Header {
@@ -51,6 +55,7 @@ impl Header {
             sessions: state.sessions.index,
             coordinates: state.coordinates.index,
             prepared_queries: state.prepared_queries.index,
+            config_entries: state.config_entries.index,
         }
     }
 
@@ -65,6 +70,7 @@ impl Header {
         state.sessions.index = self.sessions;
         state.coordinates.index = self.coordinates;
         state.prepared_queries.index = self.prepared_queries;
+        state.config_entries.index = self.config_entries;
     }
 }
 
@@ -100,4 +106,5 @@ pub(super) enum Row {
     Coordinate(NodeCoordinate),
     Autopilot(AutopilotConfig),
     PreparedQuery(Box<PreparedQuery>),
+    ConfigEntry(Box<ConfigEntry>),
 }

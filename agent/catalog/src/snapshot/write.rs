@@ -79,6 +79,9 @@ impl State {
         for query in self.prepared_queries.iter() {
             sink.record(record::PREPARED_QUERY, &**query)?;
         }
+        for entry in self.config_entries.iter() {
+            sink.record(record::CONFIG_ENTRY, &**entry)?;
+        }
         let sum = sink.sum.finalize();
         sink.out.write_all(&[record::END])?;
         sink.out.write_all(&32_u32.to_le_bytes())?;

@@ -45,7 +45,13 @@ pub const ROWS: &[OptionRow] = &[
     row("disable_update_check", Bool, "false", "Do not look for new versions (Lictor never does)").silent(),
     row("disable_http_unprintable_char_filter", Bool, "false", "Allow unprintable characters in paths of requests").silent(),
     row("disable_anonymous_signature", Bool, "false", "Do not identify the agent in update checks (Lictor makes none)").silent(),
-    row("enable_central_service_config", Bool, "true", "Merge central service defaults into services").silent(),
+    row(
+        "enable_central_service_config",
+        Bool,
+        "true",
+        "Merge central service defaults into proxies (Lictor keeps them, and configures no proxies)",
+    )
+    .silent(),
     row("enable_agent_tls_for_checks", Bool, "false", "Use the agent's certificate in HTTP and gRPC checks").later(),
     row("discovery_max_stale", Duration, "0s", "Staleness up to which catalog and health reads may be answered by any server"),
     row("default_query_time", Duration, "300s", "Longest wait of a blocking query that names none").flag("default-query-time"),
@@ -337,5 +343,5 @@ pub const ROWS: &[OptionRow] = &[
     row("connect.ca_provider", Text, "", "Certificate authority of the service mesh").later(),
     row("connect.ca_config", Any, "", "Its settings").later(),
     row("connect.test_ca_leaf_root_change_spread", Duration, "", "For tests of Consul").silent(),
-    row("config_entries.bootstrap", Any, "", "Config entries written by the first leader").later(),
+    row("config_entries.bootstrap", Any, "", "Central configuration entries that a leader writes if they are not there"),
 ];

@@ -47,7 +47,11 @@ impl Kind {
             | Query::PreparedQueries
             | Query::PreparedQuery(_)
             | Query::PreparedExplain(_)
-            | Query::PreparedFailover(_) => None,
+            | Query::PreparedFailover(_)
+            | Query::ConfigEntries(_)
+            | Query::ConfigEntry { .. }
+            | Query::GatewayServices(_) => None,
+            Query::DiscoveryChain(_) => Some(Self::Followed),
         }
     }
 }

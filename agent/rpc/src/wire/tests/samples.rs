@@ -3,17 +3,21 @@
 
 use bytes::Bytes;
 use lictor_types::command::{Deregister, Register, SessionVerb};
+use lictor_types::config_entry::Span;
 use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::discovery_chain::{
+    ChainNode, ChainRequest, ChainResolver, ChainSplit, ChainTarget, DiscoveryChain, GatewayService,
+};
 use lictor_types::prepared_query::{QueryDns, QueryFailover, QuerySource, QueryTemplate, ServiceQuery};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::service::{AddressPort, NamedPort, Weights};
 use lictor_types::session::{SessionBehavior, SessionServiceCheck};
 use lictor_types::txn::{TxnError, TxnKvVerb, TxnResult, TxnVerb};
 use lictor_types::{
-    AutopilotConfig, AutopilotHealth, Command, HealthCheck, HealthCheckDefinition, HealthStatus, Index, KeyringReply,
-    KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute,
-    PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer,
-    Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
+    AutopilotConfig, AutopilotHealth, Command, ConfigEntry, ConfigEntryVerb, EntryKind, HealthCheck, HealthCheckDefinition,
+    HealthStatus, Index, KeyringReply, KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated,
+    Operation, Outcome, PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query,
+    RaftConfiguration, RaftOperation, RaftServer, Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -58,6 +62,11 @@ pub(super) fn queries() -> Vec<Query> {
         Query::PreparedExplain("geo".into()),
         Query::PreparedExecute(Box::new(prepared_execute())),
         Query::PreparedFailover(Box::new(PreparedFailover { query: prepared_query(), limit: 3, connect: true })),
+        Query::ConfigEntries(None),
+        Query::ConfigEntries(Some(EntryKind::ServiceRouter)),
+        Query::ConfigEntry { kind: EntryKind::ProxyDefaults, name: "global".into() },
+        Query::DiscoveryChain(Box::new(ChainRequest { connect_timeout: Span(-1), ..ChainRequest::of("web") })),
+        Query::GatewayServices("gate".into()),
     ];
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
@@ -90,8 +99,12 @@ pub(super) fn queries() -> Vec<Query> {
         Query::PreparedExplain(_) => 27,
         Query::PreparedExecute(_) => 28,
         Query::PreparedFailover(_) => 29,
+        Query::ConfigEntries(_) => 30,
+        Query::ConfigEntry { .. } => 31,
+        Query::DiscoveryChain(_) => 32,
+        Query::GatewayServices(_) => 33,
     };
-    covers(all.iter().map(number), 30);
+    covers(all.iter().map(number), 34);
     all
 }
 
@@ -306,6 +319,10 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::PreparedQueries(vec![Arc::new(prepared_query()), Arc::new(PreparedQuery::default())]),
         Reply::PreparedExecution(None),
         Reply::PreparedExecution(Some(Box::new(PreparedExecution { failovers: 2, ..PreparedExecution::default() }))),
+        Reply::ConfigEntries(config_entries().into_iter().map(Arc::new).collect()),
+        Reply::DiscoveryChain(Box::new(chain())),
+        Reply::GatewayServices(vec![]),
+        Reply::GatewayServices(vec![GatewayService { gateway: "g".into(), from_wildcard: true, ..GatewayService::default() }]),
     ];
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
@@ -325,8 +342,11 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::AutopilotHealth(_) => 14,
         Reply::PreparedQueries(_) => 15,
         Reply::PreparedExecution(_) => 16,
+        Reply::ConfigEntries(_) => 17,
+        Reply::DiscoveryChain(_) => 18,
+        Reply::GatewayServices(_) => 19,
     };
-    covers(all.iter().map(number), 17);
+    covers(all.iter().map(number), 20);
     all
 }
 
@@ -362,6 +382,29 @@ pub(super) fn txn_reply() -> TxnReply {
     TxnReply { results, errors: vec![TxnError { op_index: usize::MAX, what: "failed".into() }] }
 }
 
+fn config_entries() -> Vec<ConfigEntry> {
+    let given = [
+        json!({"Kind": "proxy-defaults", "Name": "global", "Config": {"big": u64::MAX, "part": 0.1, "none": null, "list": [1]}}),
+        json!({"Kind": "service-defaults", "Name": "web", "Protocol": "http", "Meta": {"a": "b"}, "Expose": {"Checks": true}}),
+        json!({"Kind": "service-splitter", "Name": "web", "Splits": [{"Weight": 33.33}, {"Weight": 66.67, "Service": "b"}]}),
+        json!({"Kind": "service-router", "Name": "web", "Routes": [{"Destination": {"RequestTimeout": "-5s"}}]}),
+        json!({"Kind": "service-resolver", "Name": "web", "ConnectTimeout": "7s", "Failover": {"*": {"Datacenters": ["d"]}}}),
+        json!({"Kind": "ingress-gateway", "Name": "g", "Listeners": [{"Port": 1, "Services": [{"Name": "db"}]}]}),
+        json!({"Kind": "terminating-gateway", "Name": "t", "Services": []}),
+    ];
+    given.into_iter().map(|given| ConfigEntry { modify_index: Index(7), ..ConfigEntry::decode(given).unwrap() }).collect()
+}
+
+fn chain() -> DiscoveryChain {
+    let resolver = ChainResolver { connect_timeout: Span(5), target: "t".into(), ..ChainResolver::default() };
+    let node = ChainNode { kind: "resolver".into(), resolver: Some(resolver), ..ChainNode::default() };
+    let splits = vec![ChainSplit { weight: 33.33, next_node: "n".into() }];
+    let splitter = ChainNode { kind: "splitter".into(), splits, ..ChainNode::default() };
+    let nodes = [("n".to_owned(), node), ("s".to_owned(), splitter)].into();
+    let targets = [("t".to_owned(), ChainTarget::new("web", "v1", "default", "dc1"))].into();
+    DiscoveryChain { service_name: "web".into(), nodes, targets, ..DiscoveryChain::default() }
+}
+
 pub(super) fn commands() -> Vec<Command> {
     let register = || Register {
         node: node(),
@@ -393,6 +436,7 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Autopilot { config: AutopilotConfig::default(), cas: None },
         Command::Autopilot { config: AutopilotConfig::default(), cas: Some(Index(0)) },
         Command::PreparedQuery { verb: PreparedQueryVerb::Create, query: Box::new(prepared_query()) },
+        Command::ConfigEntry { verb: ConfigEntryVerb::Cas, entry: Box::new(config_entries().remove(0)) },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -406,8 +450,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Txn { .. } => 8,
         Command::Autopilot { .. } => 9,
         Command::PreparedQuery { .. } => 10,
+        Command::ConfigEntry { .. } => 11,
     };
-    covers(all.iter().map(number), 11);
+    covers(all.iter().map(number), 12);
     all
 }
 
