@@ -1,6 +1,9 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
-use lictor_types::{Command, ConfigEntry, EntryKind, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
+use lictor_types::{
+    Command, ConfigEntry, EntryKind, Intention, IntentionVerb, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp,
+    TxnVerb,
+};
 
 /// How something is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub enum Resource<'a> {
     Key(&'a str),
     /// All keys under a prefix.
     KeyPrefix(&'a str),
+    /// Intentions that have a service as destination.
+    Intention(&'a str),
     /// The gossip encryption keys.
     Keyring,
     /// A node of the catalog.
@@ -89,7 +94,11 @@ impl<'a> Permission<'a> {
             Query::GatewayServices(gateway) => Self::read(Resource::Service(gateway)),
             Query::ConfigEntry { kind: EntryKind::ProxyDefaults, .. } => Self::read(Resource::Public),
             Query::ConfigEntry { name, .. } => Self::read(Resource::Service(name)),
+            Query::IntentionCheck { destination, .. } => Self::read(Resource::Intention(&destination.name)),
             // Judged one by one.
+            Query::Intentions | Query::Intention(_) | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => {
+                Self::read(Resource::Public)
+            }
             Query::ConfigEntries(_) => Self::read(Resource::Public),
             // Who knows the id of a query without a name may see it; the others are judged one by one, as are the instances.
             Query::PreparedQueries
@@ -134,6 +143,9 @@ impl<'a> Permission<'a> {
             Command::ReapTombstones(_) | Command::Autopilot { .. } => needed.push(Self::write(Resource::Operator)),
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
             Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
+            // By its id alone: judged as what it is now.
+            Command::Intention { verb: IntentionVerb::Delete, .. } => {}
+            Command::Intention { intention, .. } => needed.push(Self::of_intention(intention)),
             Command::ConfigEntry { entry, .. } => needed.push(Self::of_config_entry(entry)),
             Command::PreparedQuery { query, .. } => needed.extend(Self::of_prepared_query(query)),
         }
@@ -142,6 +154,11 @@ impl<'a> Permission<'a> {
     /// What a change to a prepared query needs, as it is and as it is to become. `None` for one that only its id leads to.
     pub fn of_prepared_query(query: &'a PreparedQuery) -> Option<Self> {
         query.rule_name().map(|name| Self::write(Resource::PreparedQuery(name)))
+    }
+
+    /// What a change to an intention needs.
+    pub fn of_intention(intention: &'a Intention) -> Self {
+        Self::write(Resource::Intention(&intention.destination_name))
     }
 
     /// What a change to a configuration entry needs: what concerns more than one service is for operators.

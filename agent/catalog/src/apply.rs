@@ -6,6 +6,7 @@ mod autopilot;
 mod config_entry;
 mod coordinate;
 mod deregister;
+mod intention;
 mod kv;
 mod prepared_query;
 mod register;
@@ -56,6 +57,7 @@ impl Writer {
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
             Command::PreparedQuery { verb, query } => self.prepared_query(*verb, query),
             Command::ConfigEntry { verb, entry } => self.config_entry(*verb, entry),
+            Command::Intention { verb, intention } => self.intention(*verb, intention),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One version of the whole state.
 
-use crate::tables::{Checks, ConfigEntries, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
+use crate::tables::{Checks, ConfigEntries, Coordinates, Intentions, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::{AutopilotConfig, Index};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub struct State {
     pub(crate) autopilot: Option<Arc<AutopilotConfig>>,
     pub(crate) prepared_queries: PreparedQueries,
     pub(crate) config_entries: ConfigEntries,
+    pub(crate) intentions: Intentions,
 }
 
 impl State {
@@ -43,6 +44,7 @@ impl State {
             autopilot: None,
             prepared_queries: PreparedQueries::default(),
             config_entries: ConfigEntries::default(),
+            intentions: Intentions::default(),
         }
     }
 
@@ -88,6 +90,8 @@ pub struct Counts {
     pub prepared_queries: usize,
     /// Central configuration entries.
     pub config_entries: usize,
+    /// Intentions.
+    pub intentions: usize,
 }
 
 impl State {
@@ -102,6 +106,7 @@ impl State {
             sessions: self.sessions.len(),
             prepared_queries: self.prepared_queries.len(),
             config_entries: self.config_entries.len(),
+            intentions: self.intentions.len(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod checks;
 mod config_entries;
 mod coordinates;
+mod intentions;
 mod kv;
 mod nodes;
 mod prepared_queries;
@@ -13,6 +14,7 @@ mod sessions;
 pub(crate) use checks::Checks;
 pub(crate) use config_entries::ConfigEntries;
 pub(crate) use coordinates::Coordinates;
+pub(crate) use intentions::Intentions;
 pub(crate) use kv::Kv;
 pub(crate) use nodes::Nodes;
 pub(crate) use prepared_queries::{PreparedQueries, PreparedRow};

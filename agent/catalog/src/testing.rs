@@ -5,6 +5,7 @@ use lictor_types::{
     Command, ConfigEntry, ConfigEntryVerb, Index, KvEntry, KvVerb, Outcome, PreparedQueryVerb, Query, Register, Reply, Session,
     SessionVerb,
 };
+use lictor_types::{Intention, IntentionVerb};
 use serde_json::{Value, json};
 
 /// A catalog, and the index of the last command.
@@ -71,6 +72,17 @@ impl Bench {
         let outcome = self.apply(&Command::ConfigEntry { verb, entry: Box::new(entry) });
         let sentence = if let Outcome::Refused(sentence) = &outcome { Some(sentence.clone()) } else { None };
         (outcome, sentence)
+    }
+
+    /// Changes an intention; `None` or the sentence that refuses it.
+    pub(crate) fn intention(&mut self, verb: IntentionVerb, body: Value) -> Option<String> {
+        let mut intention: Intention = serde_json::from_value(body).unwrap();
+        intention.normalise();
+        match self.apply(&Command::Intention { verb, intention: Box::new(intention) }) {
+            Outcome::Done => None,
+            Outcome::Refused(sentence) => Some(sentence),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn ask(&self, query: &Query) -> (u64, Reply) {

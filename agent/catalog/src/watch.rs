@@ -68,6 +68,10 @@ pub(crate) enum WatchKey {
     ConfigEntriesOf(EntryKind),
     /// One entry.
     ConfigEntry(EntryKind, Key),
+    /// Any intention.
+    Intentions,
+    /// One intention.
+    Intention(Key),
 }
 
 /// What a write changed.

@@ -3,7 +3,7 @@
 use crate::row::{Map, Row, Value};
 use lictor_types::query::CheckServiceNode;
 use lictor_types::service::NamedPort;
-use lictor_types::{AddressPort, HealthCheck, Node, NodeService, ServiceNode, Weights};
+use lictor_types::{AddressPort, HealthCheck, Intention, Node, NodeService, ServiceNode, Weights};
 use std::collections::BTreeMap;
 
 fn texts(map: Option<&BTreeMap<String, String>>) -> Value<'_> {
@@ -137,6 +137,26 @@ impl Row for CheckServiceNode {
             "Node" => Value::Row(&self.node),
             "Service" => Value::Row(&self.service),
             "Checks" => Value::Rows(&self.checks),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Row for Intention {
+    fn field(&self, name: &str) -> Value<'_> {
+        match name {
+            "ID" => Value::Text(&self.id),
+            "Description" => Value::Text(&self.description),
+            "SourceNS" => Value::Text(&self.source_ns),
+            "SourceName" => Value::Text(&self.source_name),
+            "DestinationNS" => Value::Text(&self.destination_ns),
+            "DestinationName" => Value::Text(&self.destination_name),
+            "SourceType" => Value::Text(&self.source_type),
+            "Action" => Value::Text(self.action.as_str()),
+            "DefaultAddr" => Value::Text(&self.default_addr),
+            "DefaultPort" => Value::Number(self.default_port),
+            "Precedence" => Value::Number(self.precedence.into()),
+            "Meta" => Value::Map(&self.meta),
             _ => Value::Absent,
         }
     }

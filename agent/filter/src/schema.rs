@@ -16,6 +16,8 @@ pub enum Schema {
     HealthCheck,
     /// Instances with node and checks (`/v1/health/service/:service`).
     CheckServiceNode,
+    /// Intentions (`/v1/connect/intentions`).
+    Intention,
     /// Services of this agent (`/v1/agent/services`).
     AgentService,
     /// Checks of this agent (`/v1/agent/checks`).
@@ -31,6 +33,7 @@ impl Schema {
             Query::NodeServices(_) | Query::NodeServiceList(_) => Self::NodeService,
             Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_) => Self::HealthCheck,
             Query::HealthService { .. } => Self::CheckServiceNode,
+            Query::Intentions => Self::Intention,
             _ => return None,
         })
     }
@@ -42,6 +45,7 @@ impl Schema {
             Self::NodeService | Self::AgentService => SERVICE,
             Self::HealthCheck | Self::AgentCheck => CHECK,
             Self::CheckServiceNode => CHECK_SERVICE_NODE,
+            Self::Intention => INTENTION,
         }
     }
 }
@@ -161,3 +165,18 @@ const CHECK: Fields = &[
 ];
 
 const CHECK_SERVICE_NODE: Fields = &[("Node", Structure(NODE)), ("Service", Structure(SERVICE)), ("Checks", List(CHECK))];
+
+const INTENTION: Fields = &[
+    ("ID", Text),
+    ("Description", Text),
+    ("SourceNS", Text),
+    ("SourceName", Text),
+    ("DestinationNS", Text),
+    ("DestinationName", Text),
+    ("SourceType", Text),
+    ("Action", Text),
+    ("DefaultAddr", Text),
+    ("DefaultPort", Number),
+    ("Precedence", Number),
+    ("Meta", TextMap),
+];

@@ -7,8 +7,8 @@ use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
 use crate::{
-    agent, body, catalog, config_entry, coordinate, event, health, internal, kv, operator, path, prepared_query, session, status,
-    txn,
+    agent, body, catalog, config_entry, coordinate, event, health, intention, internal, kv, operator, path, prepared_query,
+    session, status, txn,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -229,6 +229,16 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::ConfigEntries if call.parts.method == Method::DELETE => config_entry::delete(call).await,
         Route::ConfigEntries => config_entry::look(call).await,
         Route::DiscoveryChain => config_entry::discovery_chain(call).await,
+        Route::Intentions if call.parts.method == Method::POST => intention::create(call).await,
+        Route::Intentions => intention::list(call).await,
+        Route::IntentionMatch => intention::matching(call).await,
+        Route::IntentionCheck => intention::check(call).await,
+        Route::IntentionExact if call.parts.method == Method::PUT => intention::upsert(call).await,
+        Route::IntentionExact if call.parts.method == Method::DELETE => intention::delete_exact(call).await,
+        Route::IntentionExact => intention::exact(call).await,
+        Route::Intention if call.parts.method == Method::PUT => intention::update(call).await,
+        Route::Intention if call.parts.method == Method::DELETE => intention::delete(call).await,
+        Route::Intention => intention::get(call).await,
         Route::CoordinateDatacenters => coordinate::datacenters(call).await,
         Route::CoordinateNodes => coordinate::nodes(call).await,
         Route::CoordinateNode => coordinate::node(call).await,

@@ -21,6 +21,7 @@ mod error;
 mod event;
 mod events;
 mod health;
+mod intention;
 mod internal;
 mod json;
 mod kv;

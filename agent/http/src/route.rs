@@ -55,6 +55,11 @@ pub(crate) enum Route {
     /// `/v1/config/<kind>[/<name>]`
     ConfigEntries,
     DiscoveryChain,
+    Intentions,
+    IntentionMatch,
+    IntentionCheck,
+    IntentionExact,
+    Intention,
     CoordinateDatacenters,
     CoordinateNodes,
     CoordinateNode,
@@ -132,7 +137,6 @@ const GET_PUT_DELETE: &[&str] = &["GET", "PUT", "DELETE"];
 const KV_METHODS: &[&str] = GET_PUT_DELETE;
 const ACL: Route = Route::AclDisabled;
 const CONNECT: Route = Route::NotBuilt("the service mesh");
-const INTENTIONS: Route = Route::NotBuilt("intentions");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
 #[rustfmt::skip]
@@ -209,11 +213,10 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/config", PUT, Route::ConfigWrite),
     ("/v1/connect/ca/configuration", GET_PUT, CONNECT),
     ("/v1/connect/ca/roots", GET, CONNECT),
-    ("/v1/connect/intentions", GET_POST, INTENTIONS),
-    ("/v1/connect/intentions/match", GET, INTENTIONS),
-    ("/v1/connect/intentions/check", GET, INTENTIONS),
-    ("/v1/connect/intentions/exact", GET_PUT_DELETE, INTENTIONS),
-    ("/v1/connect/intentions/", GET_PUT_DELETE, INTENTIONS),
+    ("/v1/connect/intentions", GET_POST, Route::Intentions),
+    ("/v1/connect/intentions/match", GET, Route::IntentionMatch),
+    ("/v1/connect/intentions/check", GET, Route::IntentionCheck),
+    ("/v1/connect/intentions/", GET_PUT_DELETE, Route::Intention),
     ("/v1/coordinate/datacenters", GET, Route::CoordinateDatacenters),
     ("/v1/coordinate/nodes", GET, Route::CoordinateNodes),
     ("/v1/coordinate/node/", GET, Route::CoordinateNode),
@@ -253,6 +256,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/robots.txt", GET, Route::Robots),
     ("/ui/", GET, Route::Ui),
     // Not in Consul 1.8.
+    ("/v1/connect/intentions/exact", GET_PUT_DELETE, Route::IntentionExact),
     ("/v1/agent/version", GET, Route::AgentVersion),
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
@@ -408,7 +412,7 @@ mod tests {
             ("PUT", "/v1/query/x", found(Route::PreparedQuery, "x")),
             ("GET", "/v1/query/", found(Route::PreparedQuery, "")),
             ("POST", "/v1/query", found(Route::PreparedQueries, "")),
-            ("GET", "/v1/connect/intentions", found(INTENTIONS, "")),
+            ("GET", "/v1/connect/intentions", found(Route::Intentions, "")),
             ("GET", "/v1/config/service-defaults", found(Route::ConfigEntries, "service-defaults")),
             ("GET", "/v2/kv/a", Resolution::NotFound),
             ("GET", "", redirect("/")),

@@ -179,6 +179,9 @@ fn weight(reply: &Reply) -> usize {
         Reply::PreparedQueries(rows) => rows.len() * 1024,
         Reply::ConfigEntries(rows) => rows.len() * 1024,
         Reply::DiscoveryChain(chain) => 1024 * (chain.nodes.len() + chain.targets.len()),
+        Reply::Intentions(rows) => rows.len() * 768,
+        Reply::IntentionMatches(lists) => lists.iter().map(|rows| rows.len() * 768).sum(),
+        Reply::Allowed(_) => 16,
         Reply::GatewayServices(rows) => rows.len() * 512,
         // In random order: never the same twice.
         Reply::PreparedExecution(_) => 0,

@@ -47,7 +47,7 @@ impl Server {
 }
 
 /// What is told of an answer's consistency; Consul doesn't tell for keys, sessions, coordinates and
-/// configuration entries.
+/// configuration entries and intentions.
 pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
     match query {
         Query::KvGet(_)
@@ -65,7 +65,12 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::AutopilotConfig
         | Query::AutopilotHealth
         | Query::ConfigEntries(_)
-        | Query::ConfigEntry { .. } => None,
+        | Query::ConfigEntry { .. }
+        | Query::Intentions
+        | Query::Intention(_)
+        | Query::IntentionExact { .. }
+        | Query::IntentionMatch { .. }
+        | Query::IntentionCheck { .. } => None,
         Query::Nodes
         | Query::Services
         | Query::ServiceNodes { .. }

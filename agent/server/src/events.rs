@@ -81,6 +81,7 @@ impl WriteDone {
             Command::PreparedQuery { .. } => "consul.prepared-query.apply",
             Command::ConfigEntry { verb: ConfigEntryVerb::Delete, .. } => "consul.config_entry.delete",
             Command::ConfigEntry { .. } => "consul.config_entry.apply",
+            Command::Intention { .. } => "consul.intention.apply",
         }
     }
 }

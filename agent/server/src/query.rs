@@ -68,6 +68,13 @@ impl Server {
         match query {
             Query::SessionInfo(id) => check_id("session", id)?,
             Query::PreparedQuery(id) => check_id("prepared query", id)?,
+            Query::Intention(id) => check_id("intention", id)?,
+            Query::IntentionCheck { source, destination } => {
+                self.make_fresh(options.consistency).await?;
+                let known = self.catalog.snapshot().judge_connection(&source.name, destination);
+                let allowed = known.unwrap_or_else(|| authorizer.may_connect_by_default());
+                return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(Reply::Allowed(allowed)) });
+            }
             Query::DiscoveryChain(request) => {
                 // What is wrong with it is told; the catalog only knows that there is no answer.
                 let known = self.catalog.snapshot().discovery_chain(request);

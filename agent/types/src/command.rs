@@ -4,6 +4,7 @@ use crate::check::HealthCheck;
 use crate::config_entry::ConfigEntry;
 use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceId};
+use crate::intention::Intention;
 use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::operator::AutopilotConfig;
@@ -74,6 +75,13 @@ pub enum Command {
         verb: ConfigEntryVerb,
         /// The entry; for `Delete` only its kind and name count.
         entry: Box<ConfigEntry>,
+    },
+    /// Writes or deletes an intention.
+    Intention {
+        /// What to do.
+        verb: IntentionVerb,
+        /// The intention; for `Delete` only its id counts, for `DeleteExact` only its ends.
+        intention: Box<Intention>,
     },
 }
 
@@ -156,6 +164,21 @@ pub enum ConfigEntryVerb {
     Cas,
     /// Deletes.
     Delete,
+}
+
+/// Verbs of intentions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IntentionVerb {
+    /// Creates.
+    Create,
+    /// Replaces the one with that id.
+    Update,
+    /// Deletes the one with that id.
+    Delete,
+    /// Replaces the one of the same source and destination, or creates it.
+    Upsert,
+    /// Deletes the one of the same source and destination, if there is one.
+    DeleteExact,
 }
 
 /// What applying a command answered.

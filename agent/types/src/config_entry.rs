@@ -5,9 +5,11 @@
 mod decode;
 mod span;
 mod validate;
+mod weight;
 
 pub use decode::EntryError;
 pub use span::Span;
+pub use weight::Weight;
 
 use crate::ids::Index;
 use serde::de::DeserializeOwned;
@@ -83,7 +85,7 @@ impl fmt::Display for EntryKind {
 }
 
 /// A row of the config entries table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigEntry {
     /// Name, in most kinds that of a service; compared without letter case.
     pub name: String,
@@ -136,7 +138,7 @@ impl ConfigEntry {
 }
 
 /// What an entry says, by its kind.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum EntryBody {
     /// `ingress-gateway`
@@ -216,7 +218,7 @@ impl<'de> Deserialize<'de> for ConfigEntry {
 }
 
 /// Settings of all proxies.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ProxyDefaults {
     /// For the proxies; `protocol` in it counts for services too. `None` prints as `null`, as Consul does for what was not given.
@@ -237,7 +239,7 @@ impl ProxyDefaults {
 }
 
 /// Settings of a service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceDefaults {
     /// What is spoken, in lower case; empty: `tcp`.
@@ -293,7 +295,7 @@ pub struct ExposePath {
 }
 
 /// Where requests to a service go. Without a route that fits they go on to the service itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceRouter {
     /// Routes, the first that fits counts; `None` prints as `null`.
@@ -309,7 +311,7 @@ impl ServiceRouter {
 }
 
 /// A route.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceRoute {
     /// Which requests; `None`: all.
@@ -321,7 +323,7 @@ pub struct ServiceRoute {
 }
 
 /// Which requests a route takes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouteMatch {
     /// By what HTTP knows.
@@ -330,7 +332,7 @@ pub struct RouteMatch {
 }
 
 /// Which HTTP requests a route takes. All that is given must fit.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HttpMatch {
     /// The whole path.
@@ -380,7 +382,7 @@ pub struct TextMatch {
 }
 
 /// Where a route leads.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct RouteDestination {
     /// Service; empty: the router's own.
@@ -410,7 +412,7 @@ pub struct RouteDestination {
 }
 
 /// How requests to a service are divided.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceSplitter {
     /// The parts, 100 in sum.
@@ -418,12 +420,11 @@ pub struct ServiceSplitter {
 }
 
 /// A part of the requests.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceSplit {
-    /// Percent, in hundredths at the finest.
-    #[serde(serialize_with = "weight")]
-    pub weight: f32,
+    /// Its share.
+    pub weight: Weight,
     /// Service; empty: the splitter's own.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub service: String,
@@ -436,7 +437,7 @@ pub struct ServiceSplit {
 }
 
 /// Which instances a service comes out on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceResolver {
     /// How long connecting may take; zero: 5 s.
@@ -592,15 +593,6 @@ fn is_zero(number: &i64) -> bool {
 
 fn is_none(number: &u32) -> bool {
     *number == 0
-}
-
-/// A whole weight without a fraction, as Go writes it.
-pub(crate) fn weight<S: Serializer>(weight: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-    if weight.fract() == 0.0 && weight.abs() < 1e6 {
-        serializer.serialize_i64(*weight as i64)
-    } else {
-        serializer.serialize_f32(*weight)
-    }
 }
 
 #[cfg(test)]

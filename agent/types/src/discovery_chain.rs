@@ -1,6 +1,6 @@
 //! What the central configuration makes of a service: the way from its name to instances, and the services behind gateways.
 
-use crate::config_entry::{Failover, MeshGateway, ServiceRoute, ServiceSubset, Span};
+use crate::config_entry::{Failover, MeshGateway, ServiceRoute, ServiceSubset, Span, Weight};
 use crate::ids::Index;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ impl ChainRequest {
 }
 
 /// The way from a service's name to instances: nodes that lead to each other, the last of them to targets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DiscoveryChain {
     /// The service.
@@ -55,7 +55,7 @@ pub struct DiscoveryChain {
 }
 
 /// A step of the way.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ChainNode {
     /// `router`, `splitter` or `resolver`.
@@ -82,7 +82,7 @@ impl ChainNode {
 }
 
 /// A route of a router.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ChainRoute {
     /// As configured.
@@ -92,18 +92,17 @@ pub struct ChainRoute {
 }
 
 /// A part of a splitter.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ChainSplit {
-    /// Percent.
-    #[serde(serialize_with = "crate::config_entry::weight")]
-    pub weight: f32,
+    /// Its share.
+    pub weight: Weight,
     /// Key of the node it leads to.
     pub next_node: String,
 }
 
 /// What a resolver decided.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ChainResolver {
     /// Nothing is configured.

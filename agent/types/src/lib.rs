@@ -1,7 +1,7 @@
 //! The nouns of the field and their JSON shape: what every other room speaks.
 //!
 //! Owns: nodes, services, checks, sessions, prepared queries, central configuration
-//! entries, key/value entries, members, definitions, the commands that raft
+//! entries, intentions, key/value entries, members, definitions, the commands that raft
 //! replicates ([`Command`]) and the questions one may ask of the cluster ([`Query`], [`Reply`]).
 //! Never: does IO, reads a clock, names tokio, hyper or openraft.
 //! Entry points: [`command::Command`], [`query::Query`], [`definition::ServiceDefinition`].
@@ -16,6 +16,7 @@ pub mod definition;
 pub mod discovery_chain;
 pub mod duration;
 pub mod ids;
+pub mod intention;
 pub mod kv;
 pub mod member;
 pub mod node;
@@ -28,10 +29,13 @@ pub mod session;
 pub mod txn;
 
 pub use check::{CheckRun, CheckUpdate, HealthCheck, HealthCheckDefinition, HealthStatus};
-pub use command::{Command, ConfigEntryVerb, Deregister, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb};
+pub use command::{
+    Command, ConfigEntryVerb, Deregister, IntentionVerb, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb,
+};
 pub use config_entry::{ConfigEntry, EntryBody, EntryKind};
 pub use definition::{CheckDefinition, Origin, ServiceDefinition};
 pub use ids::{CheckId, Index, NodeName, ServiceId, ServiceName, Token};
+pub use intention::{Intention, IntentionAction, IntentionEnd, QualifiedName};
 pub use kv::KvEntry;
 pub use member::{Member, MemberStatus};
 pub use node::Node;

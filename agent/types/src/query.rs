@@ -5,6 +5,7 @@ use crate::config_entry::{ConfigEntry, EntryKind};
 use crate::coordinate::NodeCoordinate;
 use crate::discovery_chain::{ChainRequest, DiscoveryChain, GatewayService};
 use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
+use crate::intention::{Intention, IntentionEnd, QualifiedName};
 use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration};
@@ -114,6 +115,31 @@ pub enum Query {
     DiscoveryChain(Box<ChainRequest>),
     /// Services behind a gateway, by the gateway's name.
     GatewayServices(String),
+    /// All intentions, in the order in which they count.
+    Intentions,
+    /// One intention by id (empty list when it doesn't exist). Answered with `Reply::Intentions`.
+    Intention(String),
+    /// The intention about exactly this pair (empty list when it doesn't exist). Answered with `Reply::Intentions`.
+    IntentionExact {
+        /// The end that connects.
+        source: QualifiedName,
+        /// The end that is connected to.
+        destination: QualifiedName,
+    },
+    /// Intentions that count for services, a list each.
+    IntentionMatch {
+        /// Which end the services are at.
+        end: IntentionEnd,
+        /// The services.
+        names: Vec<QualifiedName>,
+    },
+    /// Whether a service may connect to another. Never waits.
+    IntentionCheck {
+        /// The one that connects.
+        source: QualifiedName,
+        /// The one that is connected to.
+        destination: QualifiedName,
+    },
 }
 
 /// How fresh an answer must be.
@@ -210,6 +236,12 @@ pub enum Reply {
     DiscoveryChain(Box<DiscoveryChain>),
     /// To `GatewayServices`; `null` when there are none.
     GatewayServices(#[serde(serialize_with = "null_when_empty")] Vec<GatewayService>),
+    /// To `Intentions`, `Intention`, `IntentionExact`.
+    Intentions(Vec<Arc<Intention>>),
+    /// To `IntentionMatch`. Shaped by `http`.
+    IntentionMatches(Vec<Vec<Arc<Intention>>>),
+    /// To `IntentionCheck`.
+    Allowed(bool),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

@@ -332,7 +332,7 @@ impl Work<'_> {
                 for split in &node.splits {
                     match self.nodes.get(&split.next_node).filter(|next| next.kind == "splitter") {
                         Some(next) => flat.extend(next.splits.iter().map(|inner| ChainSplit {
-                            weight: rounded(split.weight * inner.weight / 100.0),
+                            weight: split.weight.of(inner.weight),
                             next_node: inner.next_node.clone(),
                         })),
                         None => flat.push(split.clone()),
@@ -404,9 +404,4 @@ fn refuse_external(service: &str, resolver: &ServiceResolver) -> Result<(), Stri
         }
     }
     Ok(())
-}
-
-/// To hundredths of a percent.
-fn rounded(weight: f32) -> f32 {
-    (weight * 100.0).round() / 100.0
 }

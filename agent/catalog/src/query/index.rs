@@ -13,7 +13,9 @@ impl State {
                 return None;
             }
             Query::AutopilotConfig => self.autopilot.as_ref().map_or(Index(0), |row| row.modify_index),
-            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return None,
+            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::IntentionCheck { .. } => {
+                return None;
+            }
             Query::Nodes | Query::NodesByAddress(_) => nodes,
             Query::ServicesByAddress(_) => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,
@@ -44,6 +46,9 @@ impl State {
             Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
             Query::PreparedQueries | Query::PreparedQuery(_) => self.prepared_queries.index,
             Query::ConfigEntries(_) | Query::ConfigEntry { .. } | Query::DiscoveryChain(_) => self.config_entries.index,
+            Query::Intentions | Query::Intention(_) | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => {
+                self.intentions.index
+            }
             Query::GatewayServices(_) => self.config_entries.index.max(services),
         };
         Some(index.max(Index(1)))

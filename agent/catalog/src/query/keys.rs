@@ -16,7 +16,9 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
             return Vec::new();
         }
         Query::AutopilotConfig => WatchKey::Autopilot,
-        Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return Vec::new(),
+        Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::IntentionCheck { .. } => {
+            return Vec::new();
+        }
         Query::Nodes | Query::NodesByAddress(_) => WatchKey::Nodes,
         Query::Services | Query::ServicesByAddress(_) => WatchKey::Services,
         Query::ServiceNodes { service, connect: false, .. } => WatchKey::Instances(folded(service)),
@@ -39,6 +41,8 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::PreparedQuery(id) => WatchKey::PreparedQuery(Key::uuid(id)),
         Query::ConfigEntries(None) | Query::DiscoveryChain(_) | Query::GatewayServices(_) => WatchKey::ConfigEntries,
         Query::ConfigEntries(Some(kind)) => WatchKey::ConfigEntriesOf(*kind),
+        Query::Intentions | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => WatchKey::Intentions,
+        Query::Intention(id) => WatchKey::Intention(Key::uuid(id)),
         Query::ConfigEntry { kind, name } => WatchKey::ConfigEntry(*kind, folded(name)),
     }];
     match query {

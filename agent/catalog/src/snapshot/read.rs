@@ -82,6 +82,7 @@ impl<R: Read> Source<R> {
             record::COORDINATE => Row::Coordinate(self.decode()?),
             record::AUTOPILOT => Row::Autopilot(self.decode()?),
             record::PREPARED_QUERY => Row::PreparedQuery(self.decode()?),
+            record::INTENTION => Row::Intention(self.decode()?),
             record::CONFIG_ENTRY => Row::ConfigEntry(self.decode()?),
             other => return Err(self.damaged(format!("kind {other} is not known"))),
         })
@@ -112,6 +113,7 @@ fn insert(state: &mut State, row: Row) {
         Row::Coordinate(row) => state.coordinates.insert(Arc::new(row)),
         Row::Autopilot(config) => state.autopilot = Some(Arc::new(config)),
         Row::PreparedQuery(query) => state.prepared_queries.insert(PreparedRow::new(Arc::new(*query))),
+        Row::Intention(intention) => state.intentions.insert(Arc::new(*intention)),
         Row::ConfigEntry(entry) => state.config_entries.insert(Arc::new(*entry)),
     }
 }

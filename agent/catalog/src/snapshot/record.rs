@@ -1,6 +1,7 @@
 //! Records of a snapshot. Kinds are never reused; fields are only added, with a default.
 
 use crate::schema::State;
+use lictor_types::Intention;
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::{
     AutopilotConfig, ConfigEntry, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session,
@@ -21,6 +22,7 @@ pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
 pub(super) const AUTOPILOT: u8 = 12;
 pub(super) const CONFIG_ENTRY: u8 = 13;
+pub(super) const INTENTION: u8 = 14;
 pub(super) const PREPARED_QUERY: u8 = 11;
 
 /// The first record: what is not a row.
@@ -39,6 +41,7 @@ pub(super) struct Header {
     pub(super) coordinates: Index,
     pub(super) prepared_queries: Index,
     pub(super) config_entries: Index,
+    pub(super) intentions: Index,
 }
 
 impl Header {
@@ -56,6 +59,7 @@ impl Header {
             coordinates: state.coordinates.index,
             prepared_queries: state.prepared_queries.index,
             config_entries: state.config_entries.index,
+            intentions: state.intentions.index,
         }
     }
 
@@ -71,6 +75,7 @@ impl Header {
         state.coordinates.index = self.coordinates;
         state.prepared_queries.index = self.prepared_queries;
         state.config_entries.index = self.config_entries;
+        state.intentions.index = self.intentions;
     }
 }
 
@@ -107,4 +112,5 @@ pub(super) enum Row {
     Autopilot(AutopilotConfig),
     PreparedQuery(Box<PreparedQuery>),
     ConfigEntry(Box<ConfigEntry>),
+    Intention(Box<Intention>),
 }

@@ -82,6 +82,9 @@ impl State {
         for entry in self.config_entries.iter() {
             sink.record(record::CONFIG_ENTRY, &**entry)?;
         }
+        for intention in self.intentions.iter() {
+            sink.record(record::INTENTION, &**intention)?;
+        }
         let sum = sink.sum.finalize();
         sink.out.write_all(&[record::END])?;
         sink.out.write_all(&32_u32.to_le_bytes())?;

@@ -50,7 +50,12 @@ impl Kind {
             | Query::PreparedFailover(_)
             | Query::ConfigEntries(_)
             | Query::ConfigEntry { .. }
-            | Query::GatewayServices(_) => None,
+            | Query::GatewayServices(_)
+            | Query::Intentions
+            | Query::Intention(_)
+            | Query::IntentionExact { .. }
+            | Query::IntentionMatch { .. }
+            | Query::IntentionCheck { .. } => None,
             Query::DiscoveryChain(_) => Some(Self::Followed),
         }
     }

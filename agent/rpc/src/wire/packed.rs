@@ -6,7 +6,7 @@ use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::discovery_chain::{DiscoveryChain, GatewayService};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::{
-    AutopilotConfig, AutopilotHealth, ConfigEntry, HealthCheck, KvEntry, Node, PreparedExecution, PreparedQuery,
+    AutopilotConfig, AutopilotHealth, ConfigEntry, HealthCheck, Intention, KvEntry, Node, PreparedExecution, PreparedQuery,
     RaftConfiguration, Reply, ServiceName, ServiceNode, Session,
 };
 use serde::{Deserialize, Serialize};
@@ -67,4 +67,7 @@ enum Form {
     ConfigEntries(Vec<Arc<ConfigEntry>>),
     DiscoveryChain(Box<DiscoveryChain>),
     GatewayServices(Vec<GatewayService>),
+    Intentions(Vec<Arc<Intention>>),
+    IntentionMatches(Vec<Vec<Arc<Intention>>>),
+    Allowed(bool),
 }

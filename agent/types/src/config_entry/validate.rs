@@ -11,14 +11,13 @@ const SUBSET_LEN_MAX: usize = 63;
 /// Longest label and longest name in DNS (RFC 1035 §2.3.4).
 const LABEL_LEN_MAX: usize = 63;
 const HOST_LEN_MAX: usize = 255;
-/// A weight is kept in hundredths of a percent.
-const WEIGHT_SCALE: f32 = 100.0;
+/// All parts together, in hundredths of a percent.
 const WEIGHT_SUM: i64 = 100 * 100;
 
 type Verdict = Result<(), String>;
 
 impl ConfigEntry {
-    /// Brings it into the form it is kept in: names of protocols and methods in one case, weights rounded.
+    /// Brings it into the form it is kept in: names of protocols and methods in one case.
     pub fn normalise(&mut self) {
         match &mut self.body {
             EntryBody::ProxyDefaults(_) => PROXY_DEFAULTS_NAME.clone_into(&mut self.name),
@@ -29,18 +28,13 @@ impl ConfigEntry {
                     *method = method.to_uppercase();
                 }
             }
-            EntryBody::ServiceSplitter(splitter) => {
-                for split in &mut splitter.splits {
-                    split.weight = hundredths(split.weight) as f32 / WEIGHT_SCALE;
-                }
-            }
             EntryBody::IngressGateway(gateway) => {
                 for listener in gateway.listeners.iter_mut().flatten() {
                     let protocol = listener.protocol.to_lowercase();
                     listener.protocol = if protocol.is_empty() { "tcp".to_owned() } else { protocol };
                 }
             }
-            EntryBody::ServiceResolver(_) | EntryBody::TerminatingGateway(_) => {}
+            EntryBody::ServiceSplitter(_) | EntryBody::ServiceResolver(_) | EntryBody::TerminatingGateway(_) => {}
         }
     }
 
@@ -58,10 +52,6 @@ impl ConfigEntry {
             EntryBody::TerminatingGateway(gateway) => of_terminating(gateway),
         }
     }
-}
-
-fn hundredths(weight: f32) -> i64 {
-    (weight * WEIGHT_SCALE).round() as i64
 }
 
 fn named(name: &str) -> Verdict {
@@ -127,9 +117,10 @@ fn of_splitter(name: &str, splitter: &ServiceSplitter) -> Verdict {
             format!("split destination occurs more than once: {place}")
         })?;
     }
-    let sum = splitter.splits.iter().fold(0, |sum: i64, split| sum.saturating_add(hundredths(split.weight)));
+    let sum = splitter.splits.iter().fold(0, |sum: i64, split| sum.saturating_add(split.weight.0));
     refuse_if(sum != WEIGHT_SUM, || {
-        let sum = f64::from(sum as f32 / WEIGHT_SCALE);
+        // Consul's numbers have the precision of 32 bits.
+        let sum = f64::from(sum as f32 / 100.0);
         format!("the sum of all split weights must be 100, not {sum:.6}")
     })
 }

@@ -3,11 +3,12 @@
 
 use bytes::Bytes;
 use lictor_types::command::{Deregister, Register, SessionVerb};
-use lictor_types::config_entry::Span;
+use lictor_types::config_entry::{Span, Weight};
 use lictor_types::coordinate::{Coordinate, NodeCoordinate};
 use lictor_types::discovery_chain::{
     ChainNode, ChainRequest, ChainResolver, ChainSplit, ChainTarget, DiscoveryChain, GatewayService,
 };
+use lictor_types::intention::QualifiedName;
 use lictor_types::prepared_query::{QueryDns, QueryFailover, QuerySource, QueryTemplate, ServiceQuery};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::service::{AddressPort, NamedPort, Weights};
@@ -15,9 +16,10 @@ use lictor_types::session::{SessionBehavior, SessionServiceCheck};
 use lictor_types::txn::{TxnError, TxnKvVerb, TxnResult, TxnVerb};
 use lictor_types::{
     AutopilotConfig, AutopilotHealth, Command, ConfigEntry, ConfigEntryVerb, EntryKind, HealthCheck, HealthCheckDefinition,
-    HealthStatus, Index, KeyringReply, KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated,
-    Operation, Outcome, PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query,
-    RaftConfiguration, RaftOperation, RaftServer, Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
+    HealthStatus, Index, Intention, IntentionAction, IntentionEnd, IntentionVerb, KeyringReply, KeyringRequest, KeyringVerb,
+    KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute, PreparedExecution,
+    PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer, Reply, ServerHealth,
+    ServiceNode, Session, TxnOp, TxnReply,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -67,6 +69,11 @@ pub(super) fn queries() -> Vec<Query> {
         Query::ConfigEntry { kind: EntryKind::ProxyDefaults, name: "global".into() },
         Query::DiscoveryChain(Box::new(ChainRequest { connect_timeout: Span(-1), ..ChainRequest::of("web") })),
         Query::GatewayServices("gate".into()),
+        Query::Intentions,
+        Query::Intention("id".into()),
+        Query::IntentionExact { source: qualified("web"), destination: qualified("x/db") },
+        Query::IntentionMatch { end: IntentionEnd::Source, names: vec![qualified("web"), qualified("*/*")] },
+        Query::IntentionCheck { source: qualified("web"), destination: qualified("db") },
     ];
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
@@ -103,8 +110,13 @@ pub(super) fn queries() -> Vec<Query> {
         Query::ConfigEntry { .. } => 31,
         Query::DiscoveryChain(_) => 32,
         Query::GatewayServices(_) => 33,
+        Query::Intentions => 34,
+        Query::Intention(_) => 35,
+        Query::IntentionExact { .. } => 36,
+        Query::IntentionMatch { .. } => 37,
+        Query::IntentionCheck { .. } => 38,
     };
-    covers(all.iter().map(number), 34);
+    covers(all.iter().map(number), 39);
     all
 }
 
@@ -323,6 +335,9 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::DiscoveryChain(Box::new(chain())),
         Reply::GatewayServices(vec![]),
         Reply::GatewayServices(vec![GatewayService { gateway: "g".into(), from_wildcard: true, ..GatewayService::default() }]),
+        Reply::Intentions(vec![Arc::new(intention()), Arc::new(Intention::default())]),
+        Reply::IntentionMatches(vec![vec![], vec![Arc::new(intention())]]),
+        Reply::Allowed(true),
     ];
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
@@ -345,8 +360,11 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::ConfigEntries(_) => 17,
         Reply::DiscoveryChain(_) => 18,
         Reply::GatewayServices(_) => 19,
+        Reply::Intentions(_) => 20,
+        Reply::IntentionMatches(_) => 21,
+        Reply::Allowed(_) => 22,
     };
-    covers(all.iter().map(number), 20);
+    covers(all.iter().map(number), 23);
     all
 }
 
@@ -382,6 +400,24 @@ pub(super) fn txn_reply() -> TxnReply {
     TxnReply { results, errors: vec![TxnError { op_index: usize::MAX, what: "failed".into() }] }
 }
 
+fn qualified(text: &str) -> QualifiedName {
+    QualifiedName::parse(text).unwrap()
+}
+
+fn intention() -> Intention {
+    Intention {
+        id: "i".into(),
+        source_ns: "*".into(),
+        source_name: "*".into(),
+        action: IntentionAction::Deny,
+        default_port: -1,
+        meta: [("k".to_owned(), "v".to_owned())].into(),
+        precedence: 9,
+        modify_index: Index(7),
+        ..Intention::default()
+    }
+}
+
 fn config_entries() -> Vec<ConfigEntry> {
     let given = [
         json!({"Kind": "proxy-defaults", "Name": "global", "Config": {"big": u64::MAX, "part": 0.1, "none": null, "list": [1]}}),
@@ -398,7 +434,7 @@ fn config_entries() -> Vec<ConfigEntry> {
 fn chain() -> DiscoveryChain {
     let resolver = ChainResolver { connect_timeout: Span(5), target: "t".into(), ..ChainResolver::default() };
     let node = ChainNode { kind: "resolver".into(), resolver: Some(resolver), ..ChainNode::default() };
-    let splits = vec![ChainSplit { weight: 33.33, next_node: "n".into() }];
+    let splits = vec![ChainSplit { weight: Weight(3333), next_node: "n".into() }];
     let splitter = ChainNode { kind: "splitter".into(), splits, ..ChainNode::default() };
     let nodes = [("n".to_owned(), node), ("s".to_owned(), splitter)].into();
     let targets = [("t".to_owned(), ChainTarget::new("web", "v1", "default", "dc1"))].into();
@@ -437,6 +473,7 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Autopilot { config: AutopilotConfig::default(), cas: Some(Index(0)) },
         Command::PreparedQuery { verb: PreparedQueryVerb::Create, query: Box::new(prepared_query()) },
         Command::ConfigEntry { verb: ConfigEntryVerb::Cas, entry: Box::new(config_entries().remove(0)) },
+        Command::Intention { verb: IntentionVerb::Upsert, intention: Box::new(intention()) },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -451,8 +488,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Autopilot { .. } => 9,
         Command::PreparedQuery { .. } => 10,
         Command::ConfigEntry { .. } => 11,
+        Command::Intention { .. } => 12,
     };
-    covers(all.iter().map(number), 12);
+    covers(all.iter().map(number), 13);
     all
 }
 
