@@ -89,7 +89,9 @@ impl<'a> Permission<'a> {
             Query::NodeSessions(node) => Self::read(Resource::Session(node)),
             Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
             Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
-            Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => Self::read(Resource::Operator),
+            Query::Usage | Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => {
+                Self::read(Resource::Operator)
+            }
             Query::DiscoveryChain(request) => Self::read(Resource::Service(&request.service)),
             Query::GatewayServices(gateway) => Self::read(Resource::Service(gateway)),
             Query::ConfigEntry { kind: EntryKind::ProxyDefaults, .. } => Self::read(Resource::Public),

@@ -11,6 +11,7 @@ mod intentions;
 mod keys;
 mod kv;
 mod prepared;
+mod usage;
 
 pub(crate) use keys::watch_keys;
 
@@ -91,6 +92,7 @@ impl State {
             Query::IntentionMatch { end, names } => {
                 Reply::IntentionMatches(names.iter().map(|name| self.matching_intentions(*end, name)).collect())
             }
+            Query::Usage => Reply::Usage(self.usage()),
             Query::GatewayServices(gateway) => Reply::GatewayServices(self.gateway_services(gateway)),
         };
         Some((self.query_index(query, scope)?, reply))

@@ -3,7 +3,7 @@
 use crate::row::{Map, Row, Value};
 use lictor_types::query::CheckServiceNode;
 use lictor_types::service::NamedPort;
-use lictor_types::{AddressPort, HealthCheck, Intention, Node, NodeService, ServiceNode, Weights};
+use lictor_types::{AddressPort, ConfigEntry, HealthCheck, Intention, Member, Node, NodeService, ServiceNode, Weights};
 use std::collections::BTreeMap;
 
 fn texts(map: Option<&BTreeMap<String, String>>) -> Value<'_> {
@@ -157,6 +157,36 @@ impl Row for Intention {
             "DefaultPort" => Value::Number(self.default_port),
             "Precedence" => Value::Number(self.precedence.into()),
             "Meta" => Value::Map(&self.meta),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Row for ConfigEntry {
+    fn field(&self, name: &str) -> Value<'_> {
+        match name {
+            "Kind" => Value::Text(self.kind().as_str()),
+            "Name" => Value::Text(&self.name),
+            "Meta" => Value::Map(&self.meta),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Row for Member {
+    fn field(&self, name: &str) -> Value<'_> {
+        match name {
+            "Name" => Value::Text(&self.name),
+            "Addr" => Value::Text(&self.addr),
+            "Port" => Value::Number(self.port.into()),
+            "Tags" => Value::Map(&self.tags),
+            "Status" => Value::Number(u8::from(self.status).into()),
+            "ProtocolMin" => Value::Number(self.protocol_min.into()),
+            "ProtocolMax" => Value::Number(self.protocol_max.into()),
+            "ProtocolCur" => Value::Number(self.protocol_cur.into()),
+            "DelegateMin" => Value::Number(self.delegate_min.into()),
+            "DelegateMax" => Value::Number(self.delegate_max.into()),
+            "DelegateCur" => Value::Number(self.delegate_cur.into()),
             _ => Value::Absent,
         }
     }

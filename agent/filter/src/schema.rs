@@ -18,6 +18,10 @@ pub enum Schema {
     CheckServiceNode,
     /// Intentions (`/v1/connect/intentions`).
     Intention,
+    /// Central configuration entries (`/v1/config/:kind`).
+    ConfigEntry,
+    /// Members of a gossip pool (`/v1/agent/members`).
+    Member,
     /// Services of this agent (`/v1/agent/services`).
     AgentService,
     /// Checks of this agent (`/v1/agent/checks`).
@@ -29,11 +33,12 @@ impl Schema {
     pub fn of(query: &Query) -> Option<Self> {
         Some(match query {
             Query::Nodes => Self::Node,
-            Query::ServiceNodes { .. } => Self::ServiceNode,
+            Query::ServiceNodes { .. } | Query::Services => Self::ServiceNode,
             Query::NodeServices(_) | Query::NodeServiceList(_) => Self::NodeService,
             Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_) => Self::HealthCheck,
             Query::HealthService { .. } => Self::CheckServiceNode,
             Query::Intentions => Self::Intention,
+            Query::ConfigEntries(_) => Self::ConfigEntry,
             _ => return None,
         })
     }
@@ -46,6 +51,8 @@ impl Schema {
             Self::HealthCheck | Self::AgentCheck => CHECK,
             Self::CheckServiceNode => CHECK_SERVICE_NODE,
             Self::Intention => INTENTION,
+            Self::ConfigEntry => CONFIG_ENTRY,
+            Self::Member => MEMBER,
         }
     }
 }
@@ -179,4 +186,20 @@ const INTENTION: Fields = &[
     ("DefaultPort", Number),
     ("Precedence", Number),
     ("Meta", TextMap),
+];
+
+const CONFIG_ENTRY: Fields = &[("Kind", Text), ("Name", Text), ("Meta", TextMap)];
+
+const MEMBER: Fields = &[
+    ("Name", Text),
+    ("Addr", Text),
+    ("Port", Number),
+    ("Tags", TextMap),
+    ("Status", Number),
+    ("ProtocolMin", Number),
+    ("ProtocolMax", Number),
+    ("ProtocolCur", Number),
+    ("DelegateMin", Number),
+    ("DelegateMax", Number),
+    ("DelegateCur", Number),
 ];

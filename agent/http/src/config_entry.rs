@@ -57,10 +57,20 @@ pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, HttpError> {
         return Err(HttpError::not_found("Must provide both a kind and name to delete"));
     };
     let kind = EntryKind::parse(kind).map_err(HttpError::bad_request)?;
-    let entry = Box::new(ConfigEntry::new(name, nothing(kind)));
-    let command = Command::ConfigEntry { verb: ConfigEntryVerb::Delete, entry };
-    call.app.cluster.apply(command, &call.write_options()).await?;
-    Ok(call.style.json(&json!({})))
+    let mut entry = Box::new(ConfigEntry::new(name, nothing(kind)));
+    // Not in Consul 1.8; a conditional deletion says whether it took place.
+    let verb = match call.params.get("cas") {
+        "" => ConfigEntryVerb::Delete,
+        index => {
+            entry.modify_index = Index(parse_uint(index)?);
+            ConfigEntryVerb::DeleteCas
+        }
+    };
+    let outcome = call.app.cluster.apply(Command::ConfigEntry { verb, entry }, &call.write_options()).await?;
+    Ok(match outcome {
+        Outcome::Decided(done) => call.style.json(&done),
+        _ => call.style.json(&json!({})),
+    })
 }
 
 fn kind_of(name: &str) -> Result<EntryKind, HttpError> {

@@ -266,6 +266,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AutopilotConfiguration => operator::autopilot_configuration(call).await,
         Route::AutopilotHealth => operator::autopilot_health(call).await,
         Route::Keyring => operator::keyring(call).await,
+        Route::Usage => operator::usage(call).await,
         Route::StatusLeader => status::leader(call).await,
         Route::StatusPeers => status::peers(call).await,
         Route::AgentSelf => agent::describe(call).await,

@@ -92,6 +92,7 @@ pub(crate) enum Route {
     AutopilotConfiguration,
     AutopilotHealth,
     Keyring,
+    Usage,
     StatusLeader,
     StatusPeers,
     Txn,
@@ -258,6 +259,8 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     // Not in Consul 1.8.
     ("/v1/connect/intentions/exact", GET_PUT_DELETE, Route::IntentionExact),
     ("/v1/agent/version", GET, Route::AgentVersion),
+    ("/v1/operator/usage", GET, Route::Usage),
+    ("/v1/operator/utilization", GET_POST, Route::NotBuilt("utilization bundles")),
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
     ("/v1/agent/plugins", GET, Route::AgentPlugins),

@@ -70,7 +70,8 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::Intention(_)
         | Query::IntentionExact { .. }
         | Query::IntentionMatch { .. }
-        | Query::IntentionCheck { .. } => None,
+        | Query::IntentionCheck { .. }
+        | Query::Usage => None,
         Query::Nodes
         | Query::Services
         | Query::ServiceNodes { .. }

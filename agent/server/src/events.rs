@@ -79,7 +79,9 @@ impl WriteDone {
             Command::Batch(_) | Command::Txn { .. } => "consul.txn.apply",
             Command::Autopilot { .. } => "consul.fsm.autopilot",
             Command::PreparedQuery { .. } => "consul.prepared-query.apply",
-            Command::ConfigEntry { verb: ConfigEntryVerb::Delete, .. } => "consul.config_entry.delete",
+            Command::ConfigEntry { verb: ConfigEntryVerb::Delete | ConfigEntryVerb::DeleteCas, .. } => {
+                "consul.config_entry.delete"
+            }
             Command::ConfigEntry { .. } => "consul.config_entry.apply",
             Command::Intention { .. } => "consul.intention.apply",
         }

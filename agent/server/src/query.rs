@@ -85,8 +85,8 @@ impl Server {
         let refine = Refine::new(query, options)?;
         let asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
         self.make_fresh(options.consistency).await?;
-        let (index, content) = self.wait_for_change(&asked, options).await?;
-        Ok(Answer { meta: self.meta(index, query, options), content })
+        let Found { index, content, filtered, .. } = self.wait_for_change(&asked, options).await?;
+        Ok(Answer { meta: QueryMeta { filtered_by_acls: filtered, ..self.meta(index, query, options) }, content })
     }
 
     fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
@@ -109,6 +109,7 @@ impl Server {
             last_contact: self.raft.last_contact(),
             known_leader: self.raft.knows_leader(),
             effective: told(query, options.consistency),
+            filtered_by_acls: false,
         }
     }
 
@@ -135,12 +136,17 @@ impl Server {
             self.catalog.snapshot().query(asked.query, &asked.scope, None).ok_or_else(none)?
         };
         asked.refine.apply(&mut reply, &places);
-        if let Query::PreparedQuery(_) = asked.query {
-            redact_one(&asked.authorizer, &mut reply)?;
-        } else {
-            asked.authorizer.redact(&mut reply);
+        if let Query::Services = asked.query {
+            // The names alone do not say enough for an expression; later instances than the answer's do no harm.
+            asked.refine.services(&mut reply, || self.catalog.snapshot().all_instances(&asked.scope));
         }
-        Ok(Found { index, content: Content::new(reply), watch })
+        let filtered = if let Query::PreparedQuery(_) = asked.query {
+            redact_one(&asked.authorizer, &mut reply)?;
+            false
+        } else {
+            asked.authorizer.redact(&mut reply)
+        };
+        Ok(Found { index, content: Content::new(reply), watch, filtered })
     }
 }
 

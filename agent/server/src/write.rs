@@ -101,7 +101,7 @@ impl Server {
             Command::Coordinates(rows) => rows.iter().try_for_each(validate::coordinate),
             Command::PreparedQuery { verb, query } => validate::prepared_query(*verb, query),
             Command::Intention { verb, intention } => validate::intention(*verb, intention),
-            Command::ConfigEntry { verb: ConfigEntryVerb::Delete, .. } => Ok(()),
+            Command::ConfigEntry { verb: ConfigEntryVerb::Delete | ConfigEntryVerb::DeleteCas, .. } => Ok(()),
             Command::ConfigEntry { entry, .. } => entry.validate(),
             Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),

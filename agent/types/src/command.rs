@@ -73,7 +73,7 @@ pub enum Command {
     ConfigEntry {
         /// What to do.
         verb: ConfigEntryVerb,
-        /// The entry; for `Delete` only its kind and name count.
+        /// The entry; for `Delete` and `DeleteCas` only its kind, name and modify index count.
         entry: Box<ConfigEntry>,
     },
     /// Writes or deletes an intention.
@@ -164,6 +164,8 @@ pub enum ConfigEntryVerb {
     Cas,
     /// Deletes.
     Delete,
+    /// Deletes if the row's modify index is the one in the entry.
+    DeleteCas,
 }
 
 /// Verbs of intentions.

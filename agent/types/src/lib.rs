@@ -41,7 +41,7 @@ pub use member::{Member, MemberStatus};
 pub use node::Node;
 pub use operator::{
     AutopilotConfig, AutopilotHealth, KeyringReply, KeyringRequest, KeyringVerb, Operated, Operation, RaftConfiguration,
-    RaftOperation, RaftServer, ServerHealth,
+    RaftOperation, RaftServer, ServerHealth, Usage,
 };
 pub use prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 pub use query::{Consistency, Query, QueryMeta, QueryOptions, Reply};

@@ -8,7 +8,7 @@ use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
 use crate::intention::{Intention, IntentionEnd, QualifiedName};
 use crate::kv::KvEntry;
 use crate::node::Node;
-use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration};
+use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration, Usage};
 use crate::prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 use crate::service::{NodeService, ServiceNode};
 use crate::session::Session;
@@ -140,6 +140,8 @@ pub enum Query {
         /// The one that is connected to.
         destination: QualifiedName,
     },
+    /// How much there is in the datacenter.
+    Usage,
 }
 
 /// How fresh an answer must be.
@@ -190,6 +192,8 @@ pub struct QueryMeta {
     pub known_leader: bool,
     /// The consistency the answer really has; `None` where Consul doesn't tell (kv, sessions, coordinates).
     pub effective: Option<Consistency>,
+    /// Rows that the caller may not see were left out.
+    pub filtered_by_acls: bool,
 }
 
 /// The answer to a query. Each variant serializes to the JSON body of its endpoint, but for `Kv*`, which `http` shapes.
@@ -242,6 +246,8 @@ pub enum Reply {
     IntentionMatches(Vec<Vec<Arc<Intention>>>),
     /// To `IntentionCheck`.
     Allowed(bool),
+    /// To `Usage`.
+    Usage(Usage),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

@@ -20,6 +20,12 @@ impl Writer {
                     Ok(Outcome::Decided(false))
                 }
             }
+            ConfigEntryVerb::DeleteCas => match &known {
+                Some(known) if known.modify_index == given.modify_index => {
+                    self.delete_config_entry(Some(known)).map(|()| Outcome::Decided(true))
+                }
+                _ => Ok(Outcome::Decided(false)),
+            },
             ConfigEntryVerb::Delete => self.delete_config_entry(known.as_deref()).map(|()| Outcome::Done),
         };
         done.unwrap_or_else(Outcome::Refused)

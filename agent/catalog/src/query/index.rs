@@ -17,7 +17,7 @@ impl State {
                 return None;
             }
             Query::Nodes | Query::NodesByAddress(_) => nodes,
-            Query::ServicesByAddress(_) => services.max(nodes),
+            Query::ServicesByAddress(_) | Query::Usage => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,
             Query::Services => services.max(nodes),
             Query::ServiceNodes { service, connect: false, .. } => self.service_index(service, nodes.max(services)),

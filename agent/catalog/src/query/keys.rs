@@ -20,7 +20,7 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
             return Vec::new();
         }
         Query::Nodes | Query::NodesByAddress(_) => WatchKey::Nodes,
-        Query::Services | Query::ServicesByAddress(_) => WatchKey::Services,
+        Query::Services | Query::ServicesByAddress(_) | Query::Usage => WatchKey::Services,
         Query::ServiceNodes { service, connect: false, .. } => WatchKey::Instances(folded(service)),
         Query::ServiceNodes { service, connect: true, .. } => WatchKey::ConnectInstances(folded(service)),
         Query::HealthService { service, connect: false, .. } => WatchKey::Health(folded(service)),
@@ -50,7 +50,7 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::NodeServices(node) | Query::NodeServiceList(node) if looks_like_uuid(node) => keys.push(WatchKey::Nodes),
         // An entry may stand for every service there is.
         Query::GatewayServices(_) => keys.push(WatchKey::Services),
-        Query::ServicesByAddress(_) => keys.push(WatchKey::Nodes),
+        Query::ServicesByAddress(_) | Query::Usage => keys.push(WatchKey::Nodes),
         Query::Services | Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_)
             if !scope.node_meta.is_empty() =>
         {

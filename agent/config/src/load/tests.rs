@@ -530,3 +530,30 @@ fn changes_that_hardly_show_are_seen() {
         assert_eq!(names(&loader.load().unwrap()), [format!("a:{port}")]);
     }
 }
+
+#[test]
+fn central_entries_of_the_configuration_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let hcl = r#"
+        config_entries {
+          bootstrap { kind = "proxy-defaults" name = "global" config { protocol = "http" x { y = 1 } } }
+          bootstrap { kind = "service-splitter" name = "web" splits = [{ weight = 90 }, { weight = 10 service = "b" }] }
+        }"#;
+    fs::write(dir.path().join("a.hcl"), hcl).unwrap();
+    let json = r#"{"config_entries": {"bootstrap": [{"Kind": "service-defaults", "Name": "web", "Protocol": "HTTP"}]}}"#;
+    fs::write(dir.path().join("b.json"), json).unwrap();
+    let loaded = in_dir(dir.path()).load().unwrap();
+    let entries = serde_json::to_value(&loaded.config.cluster.config_entries).unwrap();
+    assert_eq!(entries[0]["Config"], json!({"protocol": "http", "x": {"y": 1}}));
+    assert_eq!(entries[1]["Splits"], json!([{"Weight": 90}, {"Weight": 10, "Service": "b"}]));
+    assert_eq!(entries[2]["Protocol"], "http");
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    for (entry, why) in [
+        (r#"{"kind": "nonsense"}"#, "config_entries.bootstrap[0]: invalid config entry kind: nonsense"),
+        (r#"{"kind": "service-splitter", "name": "a"}"#, "config_entries.bootstrap[0]: no splits configured"),
+    ] {
+        let hcl = format!("config_entries = {{ bootstrap = [{entry}] }}");
+        let text = failure(&["-dev", "-hcl", &hcl.replace("\": ", "\" = ")]);
+        assert!(text.contains(why), "{text}");
+    }
+}

@@ -7,5 +7,6 @@ mod fake_node;
 mod fuzz;
 mod harness;
 mod listeners;
+mod mesh;
 mod prepared;
 mod tls;

@@ -55,7 +55,8 @@ impl Kind {
             | Query::Intention(_)
             | Query::IntentionExact { .. }
             | Query::IntentionMatch { .. }
-            | Query::IntentionCheck { .. } => None,
+            | Query::IntentionCheck { .. }
+            | Query::Usage => None,
             Query::DiscoveryChain(_) => Some(Self::Followed),
         }
     }

@@ -89,6 +89,7 @@ impl From<&QueryMeta> for message::QueryMeta {
             last_contact_nanos: nanos(meta.last_contact),
             known_leader: meta.known_leader,
             effective: meta.effective.map(|effective| consistency(effective).into()),
+            filtered_by_acls: meta.filtered_by_acls,
         }
     }
 }
@@ -102,6 +103,7 @@ impl TryFrom<message::QueryMeta> for QueryMeta {
             last_contact: Duration::from_nanos(meta.last_contact_nanos),
             known_leader: meta.known_leader,
             effective: meta.effective.map(known_consistency).transpose()?,
+            filtered_by_acls: meta.filtered_by_acls,
         })
     }
 }

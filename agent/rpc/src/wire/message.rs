@@ -77,6 +77,8 @@ pub(crate) struct QueryMeta {
     pub(crate) known_leader: bool,
     #[prost(enumeration = "Consistency", optional, tag = "4")]
     pub(crate) effective: Option<i32>,
+    #[prost(bool, tag = "5")]
+    pub(crate) filtered_by_acls: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -7,7 +7,7 @@ use lictor_types::discovery_chain::{DiscoveryChain, GatewayService};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::{
     AutopilotConfig, AutopilotHealth, ConfigEntry, HealthCheck, Intention, KvEntry, Node, PreparedExecution, PreparedQuery,
-    RaftConfiguration, Reply, ServiceName, ServiceNode, Session,
+    RaftConfiguration, Reply, ServiceName, ServiceNode, Session, Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,4 +70,5 @@ enum Form {
     Intentions(Vec<Arc<Intention>>),
     IntentionMatches(Vec<Vec<Arc<Intention>>>),
     Allowed(bool),
+    Usage(Usage),
 }

@@ -49,7 +49,13 @@ fn conditions() {
     assert_eq!(done, Outcome::Decided(true));
     assert_eq!(cas(0).0, Outcome::Decided(false));
     assert_eq!(cas(index + 1).0, Outcome::Decided(false));
-    assert_eq!(cas(index).0, Outcome::Decided(true));
+    let (done, index) = cas(index);
+    assert_eq!(done, Outcome::Decided(true));
+    let mut delete = |index: u64| {
+        let body = json!({"Kind": "service-defaults", "Name": "web", "ModifyIndex": index});
+        bench.config_entry(ConfigEntryVerb::DeleteCas, body).0
+    };
+    assert_eq!([delete(0), delete(index - 1), delete(index), delete(index)], [false, false, true, false].map(Outcome::Decided));
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub(super) fn queries() -> Vec<Query> {
         Query::IntentionExact { source: qualified("web"), destination: qualified("x/db") },
         Query::IntentionMatch { end: IntentionEnd::Source, names: vec![qualified("web"), qualified("*/*")] },
         Query::IntentionCheck { source: qualified("web"), destination: qualified("db") },
+        Query::Usage,
     ];
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
@@ -115,8 +116,9 @@ pub(super) fn queries() -> Vec<Query> {
         Query::IntentionExact { .. } => 36,
         Query::IntentionMatch { .. } => 37,
         Query::IntentionCheck { .. } => 38,
+        Query::Usage => 39,
     };
-    covers(all.iter().map(number), 39);
+    covers(all.iter().map(number), 40);
     all
 }
 
@@ -338,6 +340,7 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::Intentions(vec![Arc::new(intention()), Arc::new(Intention::default())]),
         Reply::IntentionMatches(vec![vec![], vec![Arc::new(intention())]]),
         Reply::Allowed(true),
+        Reply::Usage(lictor_types::Usage { nodes: 3, ..lictor_types::Usage::default() }),
     ];
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
@@ -363,8 +366,9 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::Intentions(_) => 20,
         Reply::IntentionMatches(_) => 21,
         Reply::Allowed(_) => 22,
+        Reply::Usage(_) => 23,
     };
-    covers(all.iter().map(number), 23);
+    covers(all.iter().map(number), 24);
     all
 }
 
