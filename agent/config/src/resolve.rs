@@ -405,7 +405,9 @@ fn http(judge: &mut Judge<'_>) -> HttpSettings {
 
 fn limits(judge: &mut Judge<'_>) -> Limits {
     let rate = judge.settings.float("limits.rpc_rate");
+    let request_limits = request_limits(judge);
     Limits {
+        request_limits,
         http_max_conns_per_client: judge.size("limits.http_max_conns_per_client"),
         rpc_max_conns_per_client: judge.size("limits.rpc_max_conns_per_client"),
         rpc_handshake_timeout: judge.settings.duration("limits.rpc_handshake_timeout"),
@@ -413,6 +415,27 @@ fn limits(judge: &mut Judge<'_>) -> Limits {
         rpc_max_burst: judge.settings.count("limits.rpc_max_burst"),
         kv_value_size_max: judge.size("limits.kv_max_value_size"),
         txn_size_max: judge.size("limits.txn_max_req_len"),
+    }
+}
+
+fn request_limits(judge: &mut Judge<'_>) -> RequestLimits {
+    const MODE: &str = "limits.request_limits.mode";
+    let s = judge.settings;
+    let rate = |key: &str| Some(s.float(key)).filter(|rate| *rate >= 0.0);
+    let mode = match s.text(MODE).as_str() {
+        "" | "disabled" => LimitMode::Disabled,
+        "permissive" => LimitMode::Permissive,
+        "enforcing" => LimitMode::Enforcing,
+        other => {
+            let message = format!("{other:?} is not a valid mode; it must be one of: disabled, permissive, enforcing");
+            judge.problem(MODE, message, "");
+            LimitMode::Disabled
+        }
+    };
+    RequestLimits {
+        mode,
+        read_rate: rate("limits.request_limits.read_rate"),
+        write_rate: rate("limits.request_limits.write_rate"),
     }
 }
 

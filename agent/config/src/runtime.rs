@@ -236,6 +236,30 @@ pub struct Limits {
     pub kv_value_size_max: usize,
     /// Largest body of a transaction.
     pub txn_size_max: usize,
+    /// Requests that a server takes.
+    pub request_limits: RequestLimits,
+}
+
+/// Requests that a server takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RequestLimits {
+    /// What becomes of those beyond the rates.
+    pub mode: LimitMode,
+    /// Reads per second; `None`: no limit.
+    pub read_rate: Option<f64>,
+    /// Writes per second; `None`: no limit.
+    pub write_rate: Option<f64>,
+}
+
+/// What becomes of requests beyond the rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitMode {
+    /// Nobody counts them.
+    Disabled,
+    /// They are told of.
+    Permissive,
+    /// They are refused.
+    Enforcing,
 }
 
 /// Checks.

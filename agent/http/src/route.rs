@@ -433,4 +433,43 @@ mod tests {
             assert!(path::is_clean(pattern) && !methods.is_empty(), "{pattern}");
         }
     }
+
+    /// Rows of the list for people: path (without its first slash), methods, state.
+    fn listed() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
+        let page = include_str!("../COMPATIBILITY.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
+        rows.map(|(path, rest)| {
+            let mut cells = rest.split('|').skip(1).map(str::trim);
+            let methods = cells.next().unwrap_or_default().split(' ').collect();
+            (path, methods, cells.next().unwrap_or_default())
+        })
+        .collect()
+    }
+
+    /// What the list for people says of a route is what becomes of it.
+    #[test]
+    fn the_list_of_routes_is_true() {
+        let listed = listed();
+        for (path, methods, state) in &listed {
+            assert!(["same", "superset", "differs", "not built"].contains(state), "/{path}: {state:?}");
+            for method in methods {
+                let mut example = format!("/{path}").replace("<id>", "x");
+                if example.ends_with('/') {
+                    example.push('x');
+                }
+                let built = match resolve(method, &example, "") {
+                    Resolution::Found(Route::NotBuilt(_) | Route::AclDisabled | Route::AgentToken, _) | Resolution::NotFound => {
+                        false
+                    }
+                    Resolution::Found(..) => true,
+                    other => panic!("{method} /{path}: {other:?}"),
+                };
+                assert_eq!(built, *state != "not built", "{method} /{path}");
+            }
+        }
+        for (pattern, methods, _) in TABLE {
+            let found = listed.iter().find(|(path, ..)| pattern.strip_prefix('/') == Some(path));
+            assert_eq!(found.map(|(_, listed, _)| listed.as_slice()), Some(*methods), "{pattern}");
+        }
+    }
 }

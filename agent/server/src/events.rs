@@ -20,6 +20,7 @@ emitted!(
     QueryAnswered<'_>,
     TxnAnswered,
     WriteDone,
+    RequestLimited,
     SessionExpired,
     MemberReconciled,
     MembershipChanged<'_>,
@@ -91,6 +92,19 @@ impl WriteDone {
 impl Emit for WriteDone {
     fn emit(self) {
         metrics::sample(self.kind, self.millis);
+    }
+}
+
+/// A request came beyond the rate of its kind.
+pub(crate) struct RequestLimited {
+    pub(crate) kind: &'static str,
+    pub(crate) refused: bool,
+}
+
+impl Emit for RequestLimited {
+    fn emit(self) {
+        tracing::debug!(kind = self.kind, refused = self.refused, "more requests than the limit");
+        metrics::count("consul.rpc.rate_limit.exceeded", 1);
     }
 }
 

@@ -155,7 +155,7 @@ fn check_id(of: &str, id: &str) -> Result<(), ClusterError> {
 }
 
 /// What every server knows without the catalog.
-fn is_known_here(query: &Query) -> bool {
+pub(crate) fn is_known_here(query: &Query) -> bool {
     matches!(query, Query::Datacenters | Query::StatusLeader | Query::StatusPeers)
 }
 

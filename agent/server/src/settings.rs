@@ -1,5 +1,6 @@
 //! What a server is told at its start.
 
+use crate::limit::RequestLimits;
 use lictor_acl::Acl;
 use lictor_types::{AutopilotConfig, ConfigEntry, Node};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct ServerSettings {
     pub config_entries: Vec<ConfigEntry>,
     /// Servers to wait for before a cluster is founded; 0: this server founds none, or is the only one.
     pub bootstrap_expect: usize,
+    /// How many requests this server takes.
+    pub request_limits: RequestLimits,
     /// Seed of the jitter of blocking queries.
     pub seed: u64,
 }
@@ -45,6 +48,7 @@ impl ServerSettings {
             autopilot: AutopilotConfig::default(),
             config_entries: Vec::new(),
             bootstrap_expect: 0,
+            request_limits: RequestLimits::default(),
             seed: 1,
         }
     }

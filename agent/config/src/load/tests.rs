@@ -557,3 +557,15 @@ fn central_entries_of_the_configuration_are_read() {
         assert!(text.contains(why), "{text}");
     }
 }
+
+#[test]
+fn limits_of_requests_are_read() {
+    use crate::runtime::LimitMode;
+    let of = |hcl: &str| loader(&["-dev", "-hcl", hcl]).load().unwrap().config.limits.request_limits;
+    let none = of("");
+    assert_eq!((none.mode, none.read_rate, none.write_rate), (LimitMode::Disabled, None, None));
+    let set = of("limits { request_limits { mode = \"enforcing\" read_rate = 100 write_rate = 2.5 } }");
+    assert_eq!((set.mode, set.read_rate, set.write_rate), (LimitMode::Enforcing, Some(100.0), Some(2.5)));
+    let text = failure(&["-dev", "-hcl", "limits { request_limits { mode = \"often\" } }"]);
+    assert!(text.contains("\"often\" is not a valid mode"), "{text}");
+}

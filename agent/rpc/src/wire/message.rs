@@ -31,6 +31,8 @@ pub(crate) enum FaultKind {
     Unreachable = 12,
     ConnectionLost = 13,
     NotLeader = 14,
+    RateLimited = 15,
+    LeaderRateLimited = 16,
 }
 
 #[derive(Clone, PartialEq, Message)]

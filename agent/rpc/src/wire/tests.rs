@@ -75,6 +75,8 @@ fn errors_keep_their_kind() {
         ClusterError::NoServers,
         ClusterError::Unreachable(text()),
         ClusterError::ConnectionLost(text()),
+        ClusterError::RateLimited,
+        ClusterError::LeaderRateLimited,
         ClusterError::ShuttingDown,
         ClusterError::Internal(text()),
     ];
