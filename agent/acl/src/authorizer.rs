@@ -2,7 +2,7 @@
 
 use crate::permission::{Permission, Resource};
 use lictor_types::prepared_query::HIDDEN_TOKEN;
-use lictor_types::{Command, PreparedQuery, Query, Reply, Token, TxnResult};
+use lictor_types::{Command, EntryKind, Intention, PreparedQuery, Query, Reply, Token, TxnResult};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -104,7 +104,30 @@ impl Authorizer {
                 rows.iter_mut().for_each(|row| self.hide_token(row));
                 drop_unless(rows, |row| row.rule_name().is_some_and(query))
             }
+            Reply::ConfigEntries(rows) => drop_unless(rows, |row| row.kind() == EntryKind::ProxyDefaults || service(&row.name)),
+            Reply::Intentions(rows) => drop_unless(rows, |row| self.sees_intention(row)),
+            Reply::IntentionMatches(lists) => {
+                let mut any = false;
+                for rows in lists {
+                    any |= drop_unless(rows, |row| self.sees_intention(row));
+                }
+                any
+            }
+            Reply::GatewayServices(rows) => drop_unless(rows, |row| service(&row.service)),
             _ => false,
+        }
+    }
+
+    /// Who may see either end of an intention sees it.
+    fn sees_intention(&self, intention: &Intention) -> bool {
+        let ends = [&intention.source_name, &intention.destination_name];
+        ends.iter().any(|name| self.allows(Permission::read(Resource::Intention(name))))
+    }
+
+    /// Whether services may connect where no intention says otherwise.
+    pub fn may_connect_by_default(&self) -> bool {
+        match self {
+            Self::AllowAll => true,
         }
     }
 

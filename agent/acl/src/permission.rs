@@ -1,6 +1,9 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
-use lictor_types::{Command, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp, TxnVerb};
+use lictor_types::{
+    Command, ConfigEntry, EntryKind, Intention, IntentionVerb, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp,
+    TxnVerb,
+};
 
 /// How something is accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub enum Resource<'a> {
     Key(&'a str),
     /// All keys under a prefix.
     KeyPrefix(&'a str),
+    /// Intentions that have a service as destination.
+    Intention(&'a str),
     /// The gossip encryption keys.
     Keyring,
     /// A node of the catalog.
@@ -84,7 +89,19 @@ impl<'a> Permission<'a> {
             Query::NodeSessions(node) => Self::read(Resource::Session(node)),
             Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
             Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
-            Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => Self::read(Resource::Operator),
+            Query::Usage | Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => {
+                Self::read(Resource::Operator)
+            }
+            Query::DiscoveryChain(request) => Self::read(Resource::Service(&request.service)),
+            Query::GatewayServices(gateway) => Self::read(Resource::Service(gateway)),
+            Query::ConfigEntry { kind: EntryKind::ProxyDefaults, .. } => Self::read(Resource::Public),
+            Query::ConfigEntry { name, .. } => Self::read(Resource::Service(name)),
+            Query::IntentionCheck { destination, .. } => Self::read(Resource::Intention(&destination.name)),
+            // Judged one by one.
+            Query::Intentions | Query::Intention(_) | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => {
+                Self::read(Resource::Public)
+            }
+            Query::ConfigEntries(_) => Self::read(Resource::Public),
             // Who knows the id of a query without a name may see it; the others are judged one by one, as are the instances.
             Query::PreparedQueries
             | Query::PreparedQuery(_)
@@ -129,6 +146,10 @@ impl<'a> Permission<'a> {
             Command::Batch(parts) => parts.iter().for_each(|part| Self::collect(part, needed)),
             Command::Restore { .. } => needed.push(Self::of_snapshot()),
             Command::Txn { ops, .. } => needed.extend(ops.iter().filter_map(Self::of_txn_op)),
+            // By its id alone: judged as what it is now.
+            Command::Intention { verb: IntentionVerb::Delete, .. } => {}
+            Command::Intention { intention, .. } => needed.push(Self::of_intention(intention)),
+            Command::ConfigEntry { entry, .. } => needed.push(Self::of_config_entry(entry)),
             Command::PreparedQuery { query, .. } => needed.extend(Self::of_prepared_query(query)),
         }
     }
@@ -141,6 +162,21 @@ impl<'a> Permission<'a> {
     /// What saving and restoring the whole state needs: there are secrets in it.
     pub fn of_snapshot() -> Self {
         Self::write(Resource::Acl)
+    }
+
+    /// What a change to an intention needs.
+    pub fn of_intention(intention: &'a Intention) -> Self {
+        Self::write(Resource::Intention(&intention.destination_name))
+    }
+
+    /// What a change to a configuration entry needs: what concerns more than one service is for operators.
+    pub fn of_config_entry(entry: &'a ConfigEntry) -> Self {
+        Self::write(match entry.kind() {
+            EntryKind::ProxyDefaults | EntryKind::IngressGateway | EntryKind::TerminatingGateway => Resource::Operator,
+            EntryKind::ServiceDefaults | EntryKind::ServiceResolver | EntryKind::ServiceRouter | EntryKind::ServiceSplitter => {
+                Resource::Service(&entry.name)
+            }
+        })
     }
 
     /// What an operation on the cluster itself needs.

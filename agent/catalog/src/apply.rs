@@ -3,8 +3,10 @@
 //! A command that is refused changes nothing: everything that can be wrong with it is found before the first change.
 
 mod autopilot;
+mod config_entry;
 mod coordinate;
 mod deregister;
+mod intention;
 mod kv;
 mod prepared_query;
 mod register;
@@ -56,6 +58,8 @@ impl Writer {
             Command::Txn { ops, now_unix_ms } => Outcome::Txn(self.txn(ops, *now_unix_ms)),
             Command::PreparedQuery { verb, query } => self.prepared_query(*verb, query),
             Command::Restore { id, step } => self.restore(id, step),
+            Command::ConfigEntry { verb, entry } => self.config_entry(*verb, entry),
+            Command::Intention { verb, intention } => self.intention(*verb, intention),
         }
     }
 }

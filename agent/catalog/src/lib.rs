@@ -2,8 +2,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 //! The state store: what raft has agreed on, in memory.
 //!
-//! Owns: the tables (nodes, services, checks, keys, sessions, coordinates, prepared queries), what each command does to them,
-//! the templates of prepared queries, the index of every answer, fine-grained watches, and the snapshot format.
+//! Owns: the tables (nodes, services, checks, keys, sessions, coordinates, prepared queries,
+//! central configuration entries, intentions), what each command does to them,
+//! the templates of prepared queries, what configuration makes of a service, the index of every answer, fine-grained watches, and the snapshot format.
 //! Never: reads a clock, configuration or randomness; does IO of its own; awaits (but in [`WatchSet::changed`]); authorizes.
 //! Entry points: [`Catalog`] (one writer, many readers), [`State`] (an immutable version), [`WatchSet`].
 //!
@@ -12,6 +13,7 @@
 
 mod apply;
 mod catalog;
+mod chain;
 mod error;
 mod key;
 mod query;

@@ -4,11 +4,14 @@
 //! that waits with it is woken by what concerns it.
 
 mod catalog;
+mod gateways;
 mod health;
 mod index;
+mod intentions;
 mod keys;
 mod kv;
 mod prepared;
+mod usage;
 
 pub(crate) use keys::watch_keys;
 
@@ -34,7 +37,7 @@ impl QueryScope {
 impl State {
     /// Answers a query, with its index (at least 1). `None` for queries about what is not in the catalog: `Datacenters`,
     /// `StatusLeader`, `StatusPeers`, `RaftConfiguration`, `AutopilotHealth`; and for those that take more than a look: `PreparedExplain`, `PreparedExecute`,
-    /// `PreparedFailover`.
+    /// `PreparedFailover`, `IntentionCheck`; and for `DiscoveryChain` when [`State::discovery_chain`] refuses it.
     ///
     /// With a watch set, registers what the answer depends on. When a newer state was published meanwhile the set may fire
     /// at once, even if nothing that concerns it changed; [`Catalog::query`](crate::Catalog::query) never does that.
@@ -50,7 +53,9 @@ impl State {
                 return None;
             }
             Query::AutopilotConfig => Reply::AutopilotConfig(self.autopilot.clone()),
-            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return None,
+            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::IntentionCheck { .. } => {
+                return None;
+            }
             Query::Nodes => self.nodes_reply(scope),
             Query::NodesByAddress(address) => self.nodes_by_address(*address, scope),
             Query::ServicesByAddress(address) => self.services_by_address(*address, scope),
@@ -72,6 +77,23 @@ impl State {
             Query::NodeCoordinates(node) => Reply::Coordinates(self.coordinates.get(node).cloned().into_iter().collect()),
             Query::PreparedQueries => Reply::PreparedQueries(self.prepared_queries.iter().cloned().collect()),
             Query::PreparedQuery(id) => Reply::PreparedQueries(self.prepared_query(id).cloned().into_iter().collect()),
+            Query::ConfigEntries(None) => Reply::ConfigEntries(self.config_entries.iter().cloned().collect()),
+            Query::ConfigEntries(Some(kind)) => Reply::ConfigEntries(self.config_entries.of_kind(*kind).cloned().collect()),
+            Query::ConfigEntry { kind, name } => {
+                Reply::ConfigEntries(self.config_entries.get(*kind, name).cloned().into_iter().collect())
+            }
+            // There may be none for what the caller wishes: who asks for it asks for the reason first.
+            Query::DiscoveryChain(request) => Reply::DiscoveryChain(Box::new(self.discovery_chain(request).ok()?)),
+            Query::Intentions => Reply::Intentions(self.intentions_in_order()),
+            Query::Intention(id) => Reply::Intentions(self.intention(id).cloned().into_iter().collect()),
+            Query::IntentionExact { source, destination } => {
+                Reply::Intentions(self.exact_intention(source, destination).cloned().into_iter().collect())
+            }
+            Query::IntentionMatch { end, names } => {
+                Reply::IntentionMatches(names.iter().map(|name| self.matching_intentions(*end, name)).collect())
+            }
+            Query::Usage => Reply::Usage(self.usage()),
+            Query::GatewayServices(gateway) => Reply::GatewayServices(self.gateway_services(gateway)),
         };
         Some((self.query_index(query, scope)?, reply))
     }

@@ -1,7 +1,7 @@
 //! One version of the whole state.
 
 use crate::snapshot::Staged;
-use crate::tables::{Checks, Coordinates, Kv, Nodes, PreparedQueries, Services, Sessions};
+use crate::tables::{Checks, ConfigEntries, Coordinates, Intentions, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::{AutopilotConfig, Index};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub struct State {
     pub(crate) restored: Index,
     /// A snapshot that is being restored: what is there of it.
     pub(crate) staged: Option<Arc<Staged>>,
+    pub(crate) config_entries: ConfigEntries,
+    pub(crate) intentions: Intentions,
 }
 
 impl State {
@@ -52,6 +54,8 @@ impl State {
             offset: 0,
             restored: Index(0),
             staged: None,
+            config_entries: ConfigEntries::default(),
+            intentions: Intentions::default(),
         }
     }
 
@@ -100,6 +104,10 @@ pub struct Counts {
     pub sessions: usize,
     /// Prepared queries.
     pub prepared_queries: usize,
+    /// Central configuration entries.
+    pub config_entries: usize,
+    /// Intentions.
+    pub intentions: usize,
 }
 
 impl State {
@@ -113,6 +121,8 @@ impl State {
             kv_entries: self.kv.len(),
             sessions: self.sessions.len(),
             prepared_queries: self.prepared_queries.len(),
+            config_entries: self.config_entries.len(),
+            intentions: self.intentions.len(),
         }
     }
 }

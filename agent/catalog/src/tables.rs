@@ -2,7 +2,9 @@
 //! what spans them is in `apply`.
 
 mod checks;
+mod config_entries;
 mod coordinates;
+mod intentions;
 mod kv;
 mod nodes;
 mod prepared_queries;
@@ -10,7 +12,9 @@ mod services;
 mod sessions;
 
 pub(crate) use checks::Checks;
+pub(crate) use config_entries::ConfigEntries;
 pub(crate) use coordinates::Coordinates;
+pub(crate) use intentions::Intentions;
 pub(crate) use kv::Kv;
 pub(crate) use nodes::Nodes;
 pub(crate) use prepared_queries::{PreparedQueries, PreparedRow};

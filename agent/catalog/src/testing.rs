@@ -1,7 +1,11 @@
 //! What the tests of this crate share.
 
 use crate::{Catalog, QueryScope};
-use lictor_types::{Command, Index, KvEntry, KvVerb, Outcome, PreparedQueryVerb, Query, Register, Reply, Session, SessionVerb};
+use lictor_types::{
+    Command, ConfigEntry, ConfigEntryVerb, Index, KvEntry, KvVerb, Outcome, PreparedQueryVerb, Query, Register, Reply, Session,
+    SessionVerb,
+};
+use lictor_types::{Intention, IntentionVerb};
 use serde_json::{Value, json};
 
 /// A catalog, and the index of the last command.
@@ -54,6 +58,31 @@ impl Bench {
     pub(crate) fn prepared(&mut self, verb: PreparedQueryVerb, body: Value) -> Outcome {
         let query = serde_json::from_value(body).unwrap();
         self.apply(&Command::PreparedQuery { verb, query })
+    }
+
+    /// Writes the JSON of `/v1/config`; `None` or the sentence that refuses it.
+    pub(crate) fn set_entry(&mut self, body: Value) -> Option<String> {
+        self.config_entry(ConfigEntryVerb::Set, body).1
+    }
+
+    pub(crate) fn config_entry(&mut self, verb: ConfigEntryVerb, body: Value) -> (Outcome, Option<String>) {
+        let modify_index = Index(body["ModifyIndex"].as_u64().unwrap_or_default());
+        let mut entry = ConfigEntry { modify_index, ..ConfigEntry::decode(body).unwrap() };
+        entry.normalise();
+        let outcome = self.apply(&Command::ConfigEntry { verb, entry: Box::new(entry) });
+        let sentence = if let Outcome::Refused(sentence) = &outcome { Some(sentence.clone()) } else { None };
+        (outcome, sentence)
+    }
+
+    /// Changes an intention; `None` or the sentence that refuses it.
+    pub(crate) fn intention(&mut self, verb: IntentionVerb, body: Value) -> Option<String> {
+        let mut intention: Intention = serde_json::from_value(body).unwrap();
+        intention.normalise();
+        match self.apply(&Command::Intention { verb, intention: Box::new(intention) }) {
+            Outcome::Done => None,
+            Outcome::Refused(sentence) => Some(sentence),
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn ask(&self, query: &Query) -> (u64, Reply) {

@@ -10,7 +10,7 @@ pub use set::WatchSet;
 
 use crate::key::Key;
 use crate::query::{QueryScope, watch_keys};
-use lictor_types::{HealthStatus, KvEntry, Query};
+use lictor_types::{EntryKind, HealthStatus, KvEntry, Query};
 use parking_lot::Mutex;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
@@ -62,6 +62,16 @@ pub(crate) enum WatchKey {
     PreparedQueries,
     /// One prepared query.
     PreparedQuery(Key),
+    /// Any central configuration entry.
+    ConfigEntries,
+    /// Any entry of a kind.
+    ConfigEntriesOf(EntryKind),
+    /// One entry.
+    ConfigEntry(EntryKind, Key),
+    /// Any intention.
+    Intentions,
+    /// One intention.
+    Intention(Key),
 }
 
 /// What a write changed.

@@ -111,3 +111,30 @@ pub const ALL: &[&Command] = &[
 /// Commands of Consul that are known by name and refused until they are built.
 pub const NOT_BUILT: &[&str] =
     &["acl auth-method", "acl binding-rule", "connect", "login", "logout", "peering", "resource", "troubleshoot"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// What the list for people says of a command is what becomes of it.
+    #[test]
+    fn the_list_of_commands_is_true() {
+        let page = include_str!("../../http/COMPATIBILITY.md");
+        let (_, page) = page.split_once("\n## Commands\n").unwrap();
+        let (page, _) = page.split_once("\n## ").unwrap();
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let listed: BTreeMap<&str, &str> = rows.map(|(name, rest)| (name, rest.split(" |").next().unwrap())).collect();
+        for command in ALL {
+            let state = listed.get(command.name);
+            assert!(matches!(state, Some(&"same" | &"superset" | &"differs")), "{}: {state:?}", command.name);
+        }
+        for name in NOT_BUILT {
+            assert_eq!(listed.get(name), Some(&"not built"), "{name}");
+        }
+        for (name, state) in listed {
+            let built = name == "agent" || ALL.iter().any(|command| command.name == name);
+            assert_eq!(built, state != "not built", "{name}");
+        }
+    }
+}

@@ -20,8 +20,10 @@ impl Client {
         Ok(entries.unwrap_or_default())
     }
 
-    /// Deletes an entry.
-    pub async fn delete_config_entry(&self, kind: &str, name: &str) -> Result<(), ClientError> {
-        self.delete(&format!("/v1/config/{}/{}", escape(kind), escape(name)), &[]).await.map(drop)
+    /// Deletes an entry; whether it took place (CAS).
+    pub async fn delete_config_entry(&self, kind: &str, name: &str, query: &[(&str, &str)]) -> Result<bool, ClientError> {
+        let told: Value = self.delete(&format!("/v1/config/{}/{}", escape(kind), escape(name)), query).await?.json()?;
+        // Without a condition the answer is an empty object.
+        Ok(told != Value::Bool(false))
     }
 }

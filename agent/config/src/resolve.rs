@@ -9,11 +9,11 @@ use crate::runtime::*;
 use crate::sockaddr::Interface;
 use addresses::Resolved;
 use ipnet::IpNet;
-use lictor_types::AutopilotConfig;
 use lictor_types::definition::validate;
 use lictor_types::duration;
 use lictor_types::ids::NodeName;
 use lictor_types::report::Problem;
+use lictor_types::{AutopilotConfig, ConfigEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -166,6 +166,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
     let limits = limits(judge);
     let snapshots = snapshots(judge);
     judge.at_least("autopilot.max_trailing_logs", 0);
+    let config_entries = config_entries(judge, server);
     if s.flag("ui") && !s.text("ui_dir").is_empty() && !around.dev {
         judge.problem("ui_dir", "Both the ui and ui-dir flags were specified, please provide only one.", "");
     }
@@ -205,7 +206,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
             trailing_logs: u64::from(s.count("raft_trailing_logs")),
         },
         snapshots,
-        cluster: cluster(s, encrypt, allowed_lan, allowed_wan),
+        cluster: ClusterSettings { config_entries, ..cluster(s, encrypt, allowed_lan, allowed_wan) },
         log,
         telemetry,
         plugins: PluginSettings { dir: path("plugin_dir"), entries: BTreeMap::new() },
@@ -221,6 +222,31 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
         auto_reload_config: s.flag("auto_reload_config"),
         options: s.effective(),
     })
+}
+
+/// The entries in the order they are written, each in the form it is kept in.
+fn config_entries(judge: &mut Judge<'_>, server: bool) -> Vec<ConfigEntry> {
+    const KEY: &str = "config_entries.bootstrap";
+    let given = match judge.settings.value(KEY) {
+        Value::Null => return Vec::new(),
+        Value::Array(given) => given,
+        one => vec![one],
+    };
+    if !given.is_empty() && !server {
+        judge.warning(KEY, "config_entries.bootstrap is for servers", "");
+    }
+    let mut entries = Vec::new();
+    for (at, given) in given.into_iter().enumerate() {
+        let read = ConfigEntry::decode(given).map_err(|error| error.to_string()).and_then(|mut entry| {
+            entry.normalise();
+            entry.validate().map(|()| entry)
+        });
+        match read {
+            Ok(entry) => entries.push(entry),
+            Err(why) => judge.problem(KEY, format!("config_entries.bootstrap[{at}]: {}", why.trim_end()), ""),
+        }
+    }
+    entries
 }
 
 fn bootstrap(judge: &mut Judge<'_>, dev: bool, server: bool) -> (bool, u32) {
@@ -393,7 +419,9 @@ fn http(judge: &mut Judge<'_>) -> HttpSettings {
 
 fn limits(judge: &mut Judge<'_>) -> Limits {
     let rate = judge.settings.float("limits.rpc_rate");
+    let request_limits = request_limits(judge);
     Limits {
+        request_limits,
         http_max_conns_per_client: judge.size("limits.http_max_conns_per_client"),
         rpc_max_conns_per_client: judge.size("limits.rpc_max_conns_per_client"),
         rpc_handshake_timeout: judge.settings.duration("limits.rpc_handshake_timeout"),
@@ -401,6 +429,27 @@ fn limits(judge: &mut Judge<'_>) -> Limits {
         rpc_max_burst: judge.settings.count("limits.rpc_max_burst"),
         kv_value_size_max: judge.size("limits.kv_max_value_size"),
         txn_size_max: judge.size("limits.txn_max_req_len"),
+    }
+}
+
+fn request_limits(judge: &mut Judge<'_>) -> RequestLimits {
+    const MODE: &str = "limits.request_limits.mode";
+    let s = judge.settings;
+    let rate = |key: &str| Some(s.float(key)).filter(|rate| *rate >= 0.0);
+    let mode = match s.text(MODE).as_str() {
+        "" | "disabled" => LimitMode::Disabled,
+        "permissive" => LimitMode::Permissive,
+        "enforcing" => LimitMode::Enforcing,
+        other => {
+            let message = format!("{other:?} is not a valid mode; it must be one of: disabled, permissive, enforcing");
+            judge.problem(MODE, message, "");
+            LimitMode::Disabled
+        }
+    };
+    RequestLimits {
+        mode,
+        read_rate: rate("limits.request_limits.read_rate"),
+        write_rate: rate("limits.request_limits.write_rate"),
     }
 }
 
@@ -490,6 +539,7 @@ fn cluster(s: &Settings, encrypt: String, allowed_lan: Vec<String>, allowed_wan:
             server_stabilization_time: s.duration("autopilot.server_stabilization_time"),
             ..AutopilotConfig::default()
         },
+        config_entries: Vec::new(),
         gossip_lan: gossip("gossip_lan"),
         gossip_wan: gossip("gossip_wan"),
     }

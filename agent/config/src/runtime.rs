@@ -1,7 +1,7 @@
 //! The configuration an agent runs with: merged, complete with defaults, validated.
 
-use lictor_types::AutopilotConfig;
 use lictor_types::ids::NodeName;
+use lictor_types::{AutopilotConfig, ConfigEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -238,6 +238,30 @@ pub struct Limits {
     pub kv_value_size_max: usize,
     /// Largest body of a transaction.
     pub txn_size_max: usize,
+    /// Requests that a server takes.
+    pub request_limits: RequestLimits,
+}
+
+/// Requests that a server takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RequestLimits {
+    /// What becomes of those beyond the rates.
+    pub mode: LimitMode,
+    /// Reads per second; `None`: no limit.
+    pub read_rate: Option<f64>,
+    /// Writes per second; `None`: no limit.
+    pub write_rate: Option<f64>,
+}
+
+/// What becomes of requests beyond the rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitMode {
+    /// Nobody counts them.
+    Disabled,
+    /// They are told of.
+    Permissive,
+    /// They are refused.
+    Enforcing,
 }
 
 /// Checks.
@@ -315,6 +339,8 @@ pub struct ClusterSettings {
     pub non_voting_server: bool,
     /// Autopilot's settings, until an operator sets others.
     pub autopilot: AutopilotConfig,
+    /// Central configuration entries that a leader writes if they are not there.
+    pub config_entries: Vec<ConfigEntry>,
     /// LAN gossip.
     pub gossip_lan: Gossip,
     /// WAN gossip.

@@ -44,6 +44,8 @@ impl Filter {
             Reply::NodeServiceList(Some(node)) => node.services.retain(|row| test.holds(row)),
             Reply::Checks(rows) => rows.retain(|row| test.holds(row)),
             Reply::HealthService(rows) => rows.retain(|row| test.holds(row)),
+            Reply::ConfigEntries(rows) => rows.retain(|row| test.holds(row)),
+            Reply::Intentions(rows) => rows.retain(|row| test.holds(row)),
             _ => {}
         }
     }

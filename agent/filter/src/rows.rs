@@ -3,7 +3,7 @@
 use crate::row::{Map, Row, Value};
 use lictor_types::query::CheckServiceNode;
 use lictor_types::service::NamedPort;
-use lictor_types::{AddressPort, HealthCheck, Node, NodeService, ServiceNode, Weights};
+use lictor_types::{AddressPort, ConfigEntry, HealthCheck, Intention, Member, Node, NodeService, ServiceNode, Weights};
 use std::collections::BTreeMap;
 
 fn texts(map: Option<&BTreeMap<String, String>>) -> Value<'_> {
@@ -137,6 +137,56 @@ impl Row for CheckServiceNode {
             "Node" => Value::Row(&self.node),
             "Service" => Value::Row(&self.service),
             "Checks" => Value::Rows(&self.checks),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Row for Intention {
+    fn field(&self, name: &str) -> Value<'_> {
+        match name {
+            "ID" => Value::Text(&self.id),
+            "Description" => Value::Text(&self.description),
+            "SourceNS" => Value::Text(&self.source_ns),
+            "SourceName" => Value::Text(&self.source_name),
+            "DestinationNS" => Value::Text(&self.destination_ns),
+            "DestinationName" => Value::Text(&self.destination_name),
+            "SourceType" => Value::Text(&self.source_type),
+            "Action" => Value::Text(self.action.as_str()),
+            "DefaultAddr" => Value::Text(&self.default_addr),
+            "DefaultPort" => Value::Number(self.default_port),
+            "Precedence" => Value::Number(self.precedence.into()),
+            "Meta" => Value::Map(&self.meta),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Row for ConfigEntry {
+    fn field(&self, name: &str) -> Value<'_> {
+        match name {
+            "Kind" => Value::Text(self.kind().as_str()),
+            "Name" => Value::Text(&self.name),
+            "Meta" => Value::Map(&self.meta),
+            _ => Value::Absent,
+        }
+    }
+}
+
+impl Row for Member {
+    fn field(&self, name: &str) -> Value<'_> {
+        match name {
+            "Name" => Value::Text(&self.name),
+            "Addr" => Value::Text(&self.addr),
+            "Port" => Value::Number(self.port.into()),
+            "Tags" => Value::Map(&self.tags),
+            "Status" => Value::Number(u8::from(self.status).into()),
+            "ProtocolMin" => Value::Number(self.protocol_min.into()),
+            "ProtocolMax" => Value::Number(self.protocol_max.into()),
+            "ProtocolCur" => Value::Number(self.protocol_cur.into()),
+            "DelegateMin" => Value::Number(self.delegate_min.into()),
+            "DelegateMax" => Value::Number(self.delegate_max.into()),
+            "DelegateCur" => Value::Number(self.delegate_cur.into()),
             _ => Value::Absent,
         }
     }

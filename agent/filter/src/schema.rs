@@ -16,6 +16,12 @@ pub enum Schema {
     HealthCheck,
     /// Instances with node and checks (`/v1/health/service/:service`).
     CheckServiceNode,
+    /// Intentions (`/v1/connect/intentions`).
+    Intention,
+    /// Central configuration entries (`/v1/config/:kind`).
+    ConfigEntry,
+    /// Members of a gossip pool (`/v1/agent/members`).
+    Member,
     /// Services of this agent (`/v1/agent/services`).
     AgentService,
     /// Checks of this agent (`/v1/agent/checks`).
@@ -27,10 +33,12 @@ impl Schema {
     pub fn of(query: &Query) -> Option<Self> {
         Some(match query {
             Query::Nodes => Self::Node,
-            Query::ServiceNodes { .. } => Self::ServiceNode,
+            Query::ServiceNodes { .. } | Query::Services => Self::ServiceNode,
             Query::NodeServices(_) | Query::NodeServiceList(_) => Self::NodeService,
             Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_) => Self::HealthCheck,
             Query::HealthService { .. } => Self::CheckServiceNode,
+            Query::Intentions => Self::Intention,
+            Query::ConfigEntries(_) => Self::ConfigEntry,
             _ => return None,
         })
     }
@@ -42,6 +50,9 @@ impl Schema {
             Self::NodeService | Self::AgentService => SERVICE,
             Self::HealthCheck | Self::AgentCheck => CHECK,
             Self::CheckServiceNode => CHECK_SERVICE_NODE,
+            Self::Intention => INTENTION,
+            Self::ConfigEntry => CONFIG_ENTRY,
+            Self::Member => MEMBER,
         }
     }
 }
@@ -161,3 +172,34 @@ const CHECK: Fields = &[
 ];
 
 const CHECK_SERVICE_NODE: Fields = &[("Node", Structure(NODE)), ("Service", Structure(SERVICE)), ("Checks", List(CHECK))];
+
+const INTENTION: Fields = &[
+    ("ID", Text),
+    ("Description", Text),
+    ("SourceNS", Text),
+    ("SourceName", Text),
+    ("DestinationNS", Text),
+    ("DestinationName", Text),
+    ("SourceType", Text),
+    ("Action", Text),
+    ("DefaultAddr", Text),
+    ("DefaultPort", Number),
+    ("Precedence", Number),
+    ("Meta", TextMap),
+];
+
+const CONFIG_ENTRY: Fields = &[("Kind", Text), ("Name", Text), ("Meta", TextMap)];
+
+const MEMBER: Fields = &[
+    ("Name", Text),
+    ("Addr", Text),
+    ("Port", Number),
+    ("Tags", TextMap),
+    ("Status", Number),
+    ("ProtocolMin", Number),
+    ("ProtocolMax", Number),
+    ("ProtocolCur", Number),
+    ("DelegateMin", Number),
+    ("DelegateMax", Number),
+    ("DelegateCur", Number),
+];

@@ -10,6 +10,7 @@ use crate::error::HttpError;
 use crate::params::parse_bool;
 use crate::respond::{self, Reply};
 use http::StatusCode;
+use lictor_filter::{Filter, Schema};
 use lictor_net::clock;
 use lictor_telemetry::logs::{self, Level};
 use serde_json::json;
@@ -31,7 +32,11 @@ pub(crate) async fn members(call: &Call<'_>) -> Result<Reply, HttpError> {
     if !segment.is_empty() && segment != "_all" {
         return Err(HttpError::failed("Network segments are not supported in this version of Lictor"));
     }
-    Ok(call.style.json(&call.app.node.members(call.params.has("wan"), &call.token()).await?))
+    let mut members = call.app.node.members(call.params.has("wan"), &call.token()).await?;
+    let filter =
+        Filter::parse(call.params.get("filter"), Schema::Member).map_err(|error| HttpError::failed(error.evaluator_message()))?;
+    members.retain(|member| filter.matches(member));
+    Ok(call.style.json(&members))
 }
 
 /// `?enable=`, which has to be there and to be a boolean.

@@ -84,6 +84,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, HttpError> {
     }
 }
 
+/// What is wrong with a body, without the words before it.
+pub(crate) fn why(error: &HttpError) -> &str {
+    error.text().strip_prefix("Request decode failed: ").unwrap_or(error.text())
+}
+
 /// 400 `Request decode failed: …`.
 pub(crate) fn decode_failed(why: &str) -> HttpError {
     HttpError::bad_request(format!("Request decode failed: {why}"))

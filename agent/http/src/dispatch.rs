@@ -8,8 +8,8 @@ use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
 use crate::stream::Topics;
 use crate::{
-    agent, body, catalog, coordinate, event, explain, health, internal, kv, operator, path, prepared_query, session, snapshot,
-    status, stream, txn,
+    agent, body, catalog, config_entry, coordinate, event, explain, health, intention, internal, kv, operator, path,
+    prepared_query, session, snapshot, status, stream, txn,
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -231,6 +231,21 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::CatalogConnect => catalog::service(call, true).await,
         Route::CatalogNode => catalog::node(call).await,
         Route::CatalogNodeServices => catalog::node_services(call).await,
+        Route::CatalogGatewayServices => config_entry::gateway_services(call).await,
+        Route::ConfigWrite => config_entry::write(call).await,
+        Route::ConfigEntries if call.parts.method == Method::DELETE => config_entry::delete(call).await,
+        Route::ConfigEntries => config_entry::look(call).await,
+        Route::DiscoveryChain => config_entry::discovery_chain(call).await,
+        Route::Intentions if call.parts.method == Method::POST => intention::create(call).await,
+        Route::Intentions => intention::list(call).await,
+        Route::IntentionMatch => intention::matching(call).await,
+        Route::IntentionCheck => intention::check(call).await,
+        Route::IntentionExact if call.parts.method == Method::PUT => intention::upsert(call).await,
+        Route::IntentionExact if call.parts.method == Method::DELETE => intention::delete_exact(call).await,
+        Route::IntentionExact => intention::exact(call).await,
+        Route::Intention if call.parts.method == Method::PUT => intention::update(call).await,
+        Route::Intention if call.parts.method == Method::DELETE => intention::delete(call).await,
+        Route::Intention => intention::get(call).await,
         Route::CoordinateDatacenters => coordinate::datacenters(call).await,
         Route::CoordinateNodes => coordinate::nodes(call).await,
         Route::CoordinateNode => coordinate::node(call).await,
@@ -258,6 +273,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AutopilotConfiguration => operator::autopilot_configuration(call).await,
         Route::AutopilotHealth => operator::autopilot_health(call).await,
         Route::Keyring => operator::keyring(call).await,
+        Route::Usage => operator::usage(call).await,
         Route::StatusLeader => status::leader(call).await,
         Route::StatusPeers => status::peers(call).await,
         Route::AgentSelf => agent::describe(call).await,

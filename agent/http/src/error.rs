@@ -77,6 +77,8 @@ impl From<ClusterError> for HttpError {
     fn from(error: ClusterError) -> Self {
         let status = match &error {
             ClusterError::PermissionDenied => StatusCode::FORBIDDEN,
+            ClusterError::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            ClusterError::LeaderRateLimited => StatusCode::SERVICE_UNAVAILABLE,
             // Consul answers 500 to all of these; its clients retry on 500.
             ClusterError::BadRequest(_)
             | ClusterError::Refused(_)
@@ -119,6 +121,8 @@ mod tests {
         for (error, status) in [
             (HttpError::from(ClusterError::PermissionDenied), 403),
             (ClusterError::NoLeader.into(), 500),
+            (ClusterError::RateLimited.into(), 429),
+            (ClusterError::LeaderRateLimited.into(), 503),
             (ClusterError::BadRequest("x".into()).into(), 500),
             (NodeError::BadRequest("x".into()).into(), 400),
             (NodeError::NotFound("x".into()).into(), 404),

@@ -63,6 +63,7 @@ fn merge(meta: QueryMeta, other: QueryMeta) -> QueryMeta {
         known_leader: meta.known_leader && other.known_leader,
         // Consul does not tell it here.
         effective: None,
+        filtered_by_acls: meta.filtered_by_acls || other.filtered_by_acls,
     }
 }
 

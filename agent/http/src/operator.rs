@@ -7,10 +7,11 @@ use crate::params::parse_uint;
 use crate::respond::{self, Reply};
 use http::Method;
 use lictor_types::{
-    AutopilotConfig, Command, Index, KeyringRequest, KeyringVerb, Operated, Operation, Outcome, Query, RaftOperation,
+    AutopilotConfig, Command, Index, KeyringRequest, KeyringVerb, Operated, Operation, Outcome, Query, QueryMeta, RaftOperation,
     Reply as Answered, duration,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) async fn raft_configuration(call: &Call<'_>) -> Result<Reply, HttpError> {
@@ -101,6 +102,47 @@ fn read_config(body: Value) -> Result<AutopilotConfig, String> {
         }
     }
     Ok(config)
+}
+
+/// How much there is, in this datacenter or with `?global` in all that answer. Not in Consul 1.8.
+pub(crate) async fn usage(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let mut options = call.read_options()?;
+    let datacenters = match (call.params.has("global"), options.query.datacenter.as_str()) {
+        (true, _) => match &call.query(&Query::Datacenters, &options).await?.content.reply {
+            Answered::Names(names) => names.clone(),
+            _ => return Err(HttpError::failed("internal error: not names")),
+        },
+        (false, "") => vec![call.app.node.datacenter().to_owned()],
+        (false, named) => vec![named.to_owned()],
+    };
+    let mut told: BTreeMap<&str, Value> = BTreeMap::new();
+    let mut meta = QueryMeta::default();
+    for datacenter in &datacenters {
+        options.query.datacenter.clone_from(datacenter);
+        let answer = match call.query(&Query::Usage, &options).await {
+            Ok(answer) => answer,
+            // One that cannot be reached does not keep back what is known of the others.
+            Err(_) if datacenters.len() > 1 => continue,
+            Err(error) => return Err(error.into()),
+        };
+        told.insert(datacenter, json!(answer.content.reply));
+        if datacenters.len() == 1 || datacenter.eq_ignore_ascii_case(call.app.node.datacenter()) {
+            meta = answer.meta;
+        }
+    }
+    let body = json!({
+        "Usage": told,
+        "Index": meta.index,
+        "LastContact": u64::try_from(meta.last_contact.as_nanos()).unwrap_or(u64::MAX),
+        "KnownLeader": meta.known_leader,
+        "ConsistencyLevel": respond::consistency_word(options.query.consistency),
+        "NotModified": false,
+        "Backend": 0,
+        "ResultsFilteredByACLs": meta.filtered_by_acls,
+    });
+    let mut reply = call.style.json(&body);
+    respond::set_meta(reply.headers_mut(), &meta);
+    Ok(reply)
 }
 
 pub(crate) async fn keyring(call: &mut Call<'_>) -> Result<Reply, HttpError> {

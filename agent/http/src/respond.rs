@@ -26,6 +26,8 @@ const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
 const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
 const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
 const EFFECTIVE: HeaderName = HeaderName::from_static("x-consul-effective-consistency");
+const QUERY_BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
+const FILTERED_BY_ACLS: HeaderName = HeaderName::from_static("x-consul-results-filtered-by-acls");
 const REASON: HeaderName = HeaderName::from_static("x-consul-reason");
 const CONTENT_HASH: HeaderName = HeaderName::from_static("x-consul-contenthash");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
@@ -36,7 +38,7 @@ const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain");
 
 /// Headers an answer usually has.
-const HEADERS_USUAL: usize = 8;
+const HEADERS_USUAL: usize = 9;
 
 /// Bodies shorter than this are sent as they are, also to those who take gzip.
 const GZIP_BYTES_MIN: usize = 512;
@@ -190,6 +192,11 @@ pub(crate) fn set_meta(headers: &mut HeaderMap, meta: &QueryMeta) {
     let Index(index) = meta.index;
     set_index(headers, index);
     set_age(headers, meta);
+    // There is one way in which answers are made.
+    headers.insert(QUERY_BACKEND, HeaderValue::from_static("blocking-query"));
+    if meta.filtered_by_acls {
+        headers.insert(FILTERED_BY_ACLS, TRUE);
+    }
     if let Some(effective) = meta.effective {
         headers.insert(EFFECTIVE, HeaderValue::from_static(consistency_word(effective)));
     }

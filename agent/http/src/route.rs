@@ -50,6 +50,16 @@ pub(crate) enum Route {
     CatalogConnect,
     CatalogNode,
     CatalogNodeServices,
+    CatalogGatewayServices,
+    ConfigWrite,
+    /// `/v1/config/<kind>[/<name>]`
+    ConfigEntries,
+    DiscoveryChain,
+    Intentions,
+    IntentionMatch,
+    IntentionCheck,
+    IntentionExact,
+    Intention,
     CoordinateDatacenters,
     CoordinateNodes,
     CoordinateNode,
@@ -82,6 +92,7 @@ pub(crate) enum Route {
     AutopilotConfiguration,
     AutopilotHealth,
     Keyring,
+    Usage,
     StatusLeader,
     StatusPeers,
     Txn,
@@ -132,8 +143,6 @@ const GET_PUT_DELETE: &[&str] = &["GET", "PUT", "DELETE"];
 const KV_METHODS: &[&str] = GET_PUT_DELETE;
 const ACL: Route = Route::AclDisabled;
 const CONNECT: Route = Route::NotBuilt("the service mesh");
-const INTENTIONS: Route = Route::NotBuilt("intentions");
-const CONFIG_ENTRIES: Route = Route::NotBuilt("config entries");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
 #[rustfmt::skip]
@@ -205,21 +214,20 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/catalog/service/", GET, Route::CatalogService),
     ("/v1/catalog/node/", GET, Route::CatalogNode),
     ("/v1/catalog/node-services/", GET, Route::CatalogNodeServices),
-    ("/v1/catalog/gateway-services/", GET, CONNECT),
-    ("/v1/config/", &["GET", "DELETE"], CONFIG_ENTRIES),
-    ("/v1/config", PUT, CONFIG_ENTRIES),
+    ("/v1/catalog/gateway-services/", GET, Route::CatalogGatewayServices),
+    ("/v1/config/", &["GET", "DELETE"], Route::ConfigEntries),
+    ("/v1/config", PUT, Route::ConfigWrite),
     ("/v1/connect/ca/configuration", GET_PUT, CONNECT),
     ("/v1/connect/ca/roots", GET, CONNECT),
-    ("/v1/connect/intentions", GET_POST, INTENTIONS),
-    ("/v1/connect/intentions/match", GET, INTENTIONS),
-    ("/v1/connect/intentions/check", GET, INTENTIONS),
-    ("/v1/connect/intentions/exact", GET_PUT_DELETE, INTENTIONS),
-    ("/v1/connect/intentions/", GET_PUT_DELETE, INTENTIONS),
+    ("/v1/connect/intentions", GET_POST, Route::Intentions),
+    ("/v1/connect/intentions/match", GET, Route::IntentionMatch),
+    ("/v1/connect/intentions/check", GET, Route::IntentionCheck),
+    ("/v1/connect/intentions/", GET_PUT_DELETE, Route::Intention),
     ("/v1/coordinate/datacenters", GET, Route::CoordinateDatacenters),
     ("/v1/coordinate/nodes", GET, Route::CoordinateNodes),
     ("/v1/coordinate/node/", GET, Route::CoordinateNode),
     ("/v1/coordinate/update", PUT, Route::CoordinateUpdate),
-    ("/v1/discovery-chain/", GET_POST, CONNECT),
+    ("/v1/discovery-chain/", GET_POST, Route::DiscoveryChain),
     ("/v1/event/fire/", PUT, Route::EventFire),
     ("/v1/event/list", GET, Route::EventList),
     ("/v1/health/node/", GET, Route::HealthNode),
@@ -254,7 +262,10 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/robots.txt", GET, Route::Robots),
     ("/ui/", GET, Route::Ui),
     // Not in Consul 1.8.
+    ("/v1/connect/intentions/exact", GET_PUT_DELETE, Route::IntentionExact),
     ("/v1/agent/version", GET, Route::AgentVersion),
+    ("/v1/operator/usage", GET, Route::Usage),
+    ("/v1/operator/utilization", GET_POST, Route::NotBuilt("utilization bundles")),
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
     ("/v1/agent/plugins", GET, Route::AgentPlugins),
@@ -413,8 +424,8 @@ mod tests {
             ("PUT", "/v1/query/x", found(Route::PreparedQuery, "x")),
             ("GET", "/v1/query/", found(Route::PreparedQuery, "")),
             ("POST", "/v1/query", found(Route::PreparedQueries, "")),
-            ("GET", "/v1/connect/intentions", found(INTENTIONS, "")),
-            ("GET", "/v1/config/service-defaults", found(CONFIG_ENTRIES, "service-defaults")),
+            ("GET", "/v1/connect/intentions", found(Route::Intentions, "")),
+            ("GET", "/v1/config/service-defaults", found(Route::ConfigEntries, "service-defaults")),
             ("GET", "/v2/kv/a", Resolution::NotFound),
             ("GET", "", redirect("/")),
             ("GET", "*", redirect("/*")),
@@ -429,6 +440,45 @@ mod tests {
         assert_eq!(ROWS.len(), TABLE.len());
         for (pattern, methods, _) in TABLE {
             assert!(path::is_clean(pattern) && !methods.is_empty(), "{pattern}");
+        }
+    }
+
+    /// Rows of the list for people: path (without its first slash), methods, state.
+    fn listed() -> Vec<(&'static str, Vec<&'static str>, &'static str)> {
+        let page = include_str!("../COMPATIBILITY.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `/")?.split_once('`'));
+        rows.map(|(path, rest)| {
+            let mut cells = rest.split('|').skip(1).map(str::trim);
+            let methods = cells.next().unwrap_or_default().split(' ').collect();
+            (path, methods, cells.next().unwrap_or_default())
+        })
+        .collect()
+    }
+
+    /// What the list for people says of a route is what becomes of it.
+    #[test]
+    fn the_list_of_routes_is_true() {
+        let listed = listed();
+        for (path, methods, state) in &listed {
+            assert!(["same", "superset", "differs", "not built"].contains(state), "/{path}: {state:?}");
+            for method in methods {
+                let mut example = format!("/{path}").replace("<id>", "x");
+                if example.ends_with('/') {
+                    example.push('x');
+                }
+                let built = match resolve(method, &example, "") {
+                    Resolution::Found(Route::NotBuilt(_) | Route::AclDisabled | Route::AgentToken, _) | Resolution::NotFound => {
+                        false
+                    }
+                    Resolution::Found(..) => true,
+                    other => panic!("{method} /{path}: {other:?}"),
+                };
+                assert_eq!(built, *state != "not built", "{method} /{path}");
+            }
+        }
+        for (pattern, methods, _) in TABLE {
+            let found = listed.iter().find(|(path, ..)| pattern.strip_prefix('/') == Some(path));
+            assert_eq!(found.map(|(_, listed, _)| listed.as_slice()), Some(*methods), "{pattern}");
         }
     }
 }

@@ -121,6 +121,8 @@ impl Prepared {
             leader_wait: config.rpc_hold_timeout,
             seed: chance.next_u64(),
             autopilot: config.cluster.autopilot.clone(),
+            config_entries: config.cluster.config_entries.clone(),
+            request_limits: settings::request_limits(config),
             bootstrap_expect: if config.bootstrap { 0 } else { config.bootstrap_expect as usize },
             ..ServerSettings::new(settings::node(config, node_id))
         };

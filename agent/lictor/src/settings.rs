@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use lictor_config::RuntimeConfig;
 use lictor_config::runtime::ListenAddress;
+use lictor_server::{LimitMode, RequestLimits};
 use lictor_types::{Node, Token};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -209,4 +210,15 @@ pub(crate) fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins:
         limits: defaults.clone(),
         seed,
     }
+}
+
+/// How many requests a server takes.
+pub(crate) fn request_limits(config: &RuntimeConfig) -> RequestLimits {
+    let given = &config.limits.request_limits;
+    let mode = match given.mode {
+        lictor_config::runtime::LimitMode::Disabled => LimitMode::Disabled,
+        lictor_config::runtime::LimitMode::Permissive => LimitMode::Permissive,
+        lictor_config::runtime::LimitMode::Enforcing => LimitMode::Enforcing,
+    };
+    RequestLimits { mode, read_rate: given.read_rate, write_rate: given.write_rate }
 }

@@ -44,6 +44,12 @@ pub enum ClusterError {
     /// The connection to the server broke off after the request was sent: a write may or may not have taken place.
     #[error("rpc error making call: {0}")]
     ConnectionLost(String),
+    /// The server takes no more requests now. Nothing changed; ask another server, or later.
+    #[error("rate limit exceeded, try again later or against a different server")]
+    RateLimited,
+    /// The leader takes no more writes now, and nobody else may. Nothing changed; retry later.
+    #[error("rate limit exceeded for operation that can only be performed by the leader, try again later")]
+    LeaderRateLimited,
     /// The agent is going away.
     #[error("shutting down")]
     ShuttingDown,

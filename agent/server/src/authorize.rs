@@ -2,7 +2,7 @@
 
 use lictor_acl::{Acl, Authorizer, Permission};
 use lictor_rpc::ClusterError;
-use lictor_types::{Command, Operation, PreparedQuery, Query, Token, TxnOp};
+use lictor_types::{Command, Intention, Operation, PreparedQuery, Query, Token, TxnOp};
 
 /// What the caller may do, if this query is among it. Rows that the caller may not see are dropped by the authorizer afterwards.
 pub(crate) fn query(acl: &Acl, token: &Token, query: &Query) -> Result<Authorizer, ClusterError> {
@@ -20,6 +20,11 @@ pub(crate) fn command(acl: &Acl, token: &Token, command: &Command) -> Result<(),
 pub(crate) fn existing_prepared_query(acl: &Acl, token: &Token, query: &PreparedQuery) -> Result<(), ClusterError> {
     let needed = Permission::of_prepared_query(query);
     needed.map_or(Ok(()), |needed| acl.resolve(token).check(needed)).map_err(|_| ClusterError::PermissionDenied)
+}
+
+/// Refuses a change to an intention that the caller may not make.
+pub(crate) fn existing_intention(acl: &Acl, token: &Token, intention: &Intention) -> Result<(), ClusterError> {
+    acl.resolve(token).check(Permission::of_intention(intention)).map_err(|_| ClusterError::PermissionDenied)
 }
 
 /// Refuses an operation on the cluster itself that the caller may not give.

@@ -1,13 +1,13 @@
 //! Blocking queries: an answer that is given once it differs, or when the time is up.
 
+use crate::cache::Found;
 use crate::prepared::is_missing;
 use crate::query::Asked;
 use crate::server::Server;
 use lictor_net::clock;
-use lictor_rpc::{ClusterError, Content};
+use lictor_rpc::ClusterError;
 use lictor_types::{Index, QueryOptions};
 use rand::RngExt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Up to this part of the wait is added, so that clients that began together do not come back together.
@@ -16,14 +16,9 @@ const JITTER_PART: u32 = 16;
 impl Server {
     /// Answers at once when the index has passed `min_index` (or none is given), else after the next change that moves it past, or
     /// when the time is up, when an older state is restored, or when this agent ends; then with what there is.
-    pub(crate) async fn wait_for_change(
-        &self,
-        asked: &Asked<'_>,
-        options: &QueryOptions,
-    ) -> Result<(Index, Arc<Content>), ClusterError> {
+    pub(crate) async fn wait_for_change(&self, asked: &Asked<'_>, options: &QueryOptions) -> Result<Found, ClusterError> {
         if options.min_index == Index(0) {
-            let found = self.evaluate(asked, false)?;
-            return Ok((found.index, found.content));
+            return self.evaluate(asked, false);
         }
         let begun_at = self.catalog.snapshot().index();
         let mut timeout = std::pin::pin!(clock::sleep(self.patience(options.wait)));
@@ -31,7 +26,7 @@ impl Server {
         loop {
             let found = self.evaluate(asked, true)?;
             if over || found.index > options.min_index || is_missing(asked, &found.content.reply) {
-                return Ok((found.index, found.content));
+                return Ok(found);
             }
             // What was answered last must not be kept alive by those who wait for its successor.
             drop(found.content);

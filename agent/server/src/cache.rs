@@ -22,6 +22,8 @@ pub(crate) struct Found {
     pub(crate) content: Arc<Content>,
     /// Empty when no watch was asked for.
     pub(crate) watch: WatchSet,
+    /// Rows that the caller may not see were left out.
+    pub(crate) filtered: bool,
 }
 
 /// What makes two queries equal.
@@ -76,7 +78,7 @@ impl Cache {
             && !found.watch.has_fired()
         {
             let watch = if watching { found.watch.clone() } else { WatchSet::new() };
-            return Ok(Found { index: found.index, content: found.content.clone(), watch });
+            return Ok(Found { index: found.index, content: found.content.clone(), watch, filtered: found.filtered });
         }
         *kept = None;
         self.evaluations.fetch_add(1, Ordering::Relaxed);
@@ -177,6 +179,13 @@ fn weight(reply: &Reply) -> usize {
         Reply::Coordinates(rows) => rows.len() * 256,
         Reply::RaftConfiguration(_) | Reply::AutopilotConfig(_) | Reply::AutopilotHealth(_) => 4096,
         Reply::PreparedQueries(rows) => rows.len() * 1024,
+        Reply::ConfigEntries(rows) => rows.len() * 1024,
+        Reply::DiscoveryChain(chain) => 1024 * (chain.nodes.len() + chain.targets.len()),
+        Reply::Intentions(rows) => rows.len() * 768,
+        Reply::IntentionMatches(lists) => lists.iter().map(|rows| rows.len() * 768).sum(),
+        Reply::Allowed(_) => 16,
+        Reply::Usage(_) => 512,
+        Reply::GatewayServices(rows) => rows.len() * 512,
         // In random order: never the same twice.
         Reply::PreparedExecution(_) => 0,
     }
@@ -192,7 +201,7 @@ mod tests {
         let key = Key { query, scope: &scope, filter: "", near: "" };
         let (_, _, watch) = Catalog::new("dc1").query(&Query::Nodes, &scope).unwrap();
         let reply = Reply::Names(vec!["x".repeat(1000); rows]);
-        let found = cache.get(key, false, || Ok(Found { index: Index(1), content: Content::new(reply), watch }));
+        let found = cache.get(key, false, || Ok(Found { index: Index(1), content: Content::new(reply), watch, filtered: false }));
         found.unwrap().content
     }
 

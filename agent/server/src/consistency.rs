@@ -46,7 +46,8 @@ impl Server {
     }
 }
 
-/// What is told of an answer's consistency; Consul doesn't tell for keys, sessions and coordinates.
+/// What is told of an answer's consistency; Consul doesn't tell for keys, sessions, coordinates and
+/// configuration entries and intentions.
 pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
     match query {
         Query::KvGet(_)
@@ -62,7 +63,15 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::StatusPeers
         | Query::RaftConfiguration
         | Query::AutopilotConfig
-        | Query::AutopilotHealth => None,
+        | Query::AutopilotHealth
+        | Query::ConfigEntries(_)
+        | Query::ConfigEntry { .. }
+        | Query::Intentions
+        | Query::Intention(_)
+        | Query::IntentionExact { .. }
+        | Query::IntentionMatch { .. }
+        | Query::IntentionCheck { .. }
+        | Query::Usage => None,
         Query::Nodes
         | Query::Services
         | Query::ServiceNodes { .. }
@@ -78,6 +87,8 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::PreparedQuery(_)
         | Query::PreparedExplain(_)
         | Query::PreparedExecute(_)
-        | Query::PreparedFailover(_) => Some(real),
+        | Query::PreparedFailover(_)
+        | Query::DiscoveryChain(_)
+        | Query::GatewayServices(_) => Some(real),
     }
 }

@@ -3,7 +3,7 @@
 use crate::leader::Step;
 use lictor_rpc::ClusterError;
 use lictor_telemetry::{Emit, metrics};
-use lictor_types::{Command, Query};
+use lictor_types::{Command, ConfigEntryVerb, Query};
 
 macro_rules! emitted {
     ($($event:ty),*) => {$(
@@ -23,6 +23,7 @@ emitted!(
     SnapshotSaved,
     SnapshotRestored,
     RestoreGivenUp<'_>,
+    RequestLimited,
     SessionExpired,
     MemberReconciled,
     MembershipChanged<'_>,
@@ -83,6 +84,11 @@ impl WriteDone {
             Command::Autopilot { .. } => "consul.fsm.autopilot",
             Command::PreparedQuery { .. } => "consul.prepared-query.apply",
             Command::Restore { .. } => "consul.fsm.restore",
+            Command::ConfigEntry { verb: ConfigEntryVerb::Delete | ConfigEntryVerb::DeleteCas, .. } => {
+                "consul.config_entry.delete"
+            }
+            Command::ConfigEntry { .. } => "consul.config_entry.apply",
+            Command::Intention { .. } => "consul.intention.apply",
         }
     }
 }
@@ -130,6 +136,19 @@ impl Emit for RestoreGivenUp<'_> {
     fn emit(self) {
         tracing::warn!(error = %self.error, "a snapshot was not restored; the state is as before");
         metrics::count("consul.snapshot.restore.failed", 1);
+    }
+}
+
+/// A request came beyond the rate of its kind.
+pub(crate) struct RequestLimited {
+    pub(crate) kind: &'static str,
+    pub(crate) refused: bool,
+}
+
+impl Emit for RequestLimited {
+    fn emit(self) {
+        tracing::debug!(kind = self.kind, refused = self.refused, "more requests than the limit");
+        metrics::count("consul.rpc.rate_limit.exceeded", 1);
     }
 }
 

@@ -2,6 +2,7 @@
 //! when the leader changes: the next one begins anew from the catalog.
 
 mod autopilot;
+mod config_entries;
 mod membership;
 mod reconcile;
 mod sessions;
@@ -54,6 +55,7 @@ pub(crate) async fn run(server: Arc<Server>, mut members: watch::Receiver<Vec<Me
             () = server.keep_servers(&mut pool) => {}
             () = server.end_sessions_forever(&status) => {}
             () = server.reap_forever(&status) => {}
+            () = server.write_config_entries() => {}
         }
         server.timers.lock().clear();
     }

@@ -1,7 +1,8 @@
 //! The datacenter, on a server agent: answers queries and carries out writes.
 //!
 //! Owns: `Server` (the `Cluster` of server agents): authorization, consistency, blocking queries, the cache of answers, what is
-//! refused before raft, passing on to the leader and to other datacenters, and the duties of the leader (members into the catalog, sessions that run out, old tombstones).
+//! refused before raft, passing on to the leader and to other datacenters,
+//! how many requests are taken, and the duties of the leader (members into the catalog, sessions that run out, old tombstones).
 //! Never: parses HTTP or DNS; keeps state of its own that isn't in the catalog (but for timers).
 //! Entry points: [`Server::start`], [`Server::start_linked`], [`ServerSettings`], [`Links`].
 
@@ -17,6 +18,7 @@ mod distance;
 mod events;
 mod forward;
 mod leader;
+mod limit;
 mod links;
 mod prepared;
 mod query;
@@ -28,6 +30,7 @@ mod txn;
 mod uuid_text;
 mod write;
 
+pub use limit::{LimitMode, RequestLimits};
 pub use links::{DistantServers, GossipDoor, Links};
 pub use server::Server;
 pub use settings::ServerSettings;

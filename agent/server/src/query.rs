@@ -70,13 +70,25 @@ impl Server {
         match query {
             Query::SessionInfo(id) => check_id("session", id)?,
             Query::PreparedQuery(id) => check_id("prepared query", id)?,
+            Query::Intention(id) => check_id("intention", id)?,
+            Query::IntentionCheck { source, destination } => {
+                self.make_fresh(options.consistency).await?;
+                let known = self.catalog.snapshot().judge_connection(&source.name, destination);
+                let allowed = known.unwrap_or_else(|| authorizer.may_connect_by_default());
+                return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(Reply::Allowed(allowed)) });
+            }
+            Query::DiscoveryChain(request) => {
+                // What is wrong with it is told; the catalog only knows that there is no answer.
+                let known = self.catalog.snapshot().discovery_chain(request);
+                known.map_err(ClusterError::BadRequest)?;
+            }
             _ => {}
         }
         let refine = Refine::new(query, options)?;
         let asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
         self.make_fresh(options.consistency).await?;
-        let (index, content) = self.wait_for_change(&asked, options).await?;
-        Ok(Answer { meta: self.meta(index, query, options), content })
+        let Found { index, content, filtered, .. } = self.wait_for_change(&asked, options).await?;
+        Ok(Answer { meta: QueryMeta { filtered_by_acls: filtered, ..self.meta(index, query, options) }, content })
     }
 
     async fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
@@ -96,6 +108,7 @@ impl Server {
             last_contact: self.raft.last_contact(),
             known_leader: self.raft.knows_leader(),
             effective: told(query, options.consistency),
+            filtered_by_acls: false,
         }
     }
 
@@ -122,12 +135,17 @@ impl Server {
             self.catalog.snapshot().query(asked.query, &asked.scope, None).ok_or_else(none)?
         };
         asked.refine.apply(&mut reply, &places);
-        if let Query::PreparedQuery(_) = asked.query {
-            redact_one(&asked.authorizer, &mut reply)?;
-        } else {
-            asked.authorizer.redact(&mut reply);
+        if let Query::Services = asked.query {
+            // The names alone do not say enough for an expression; later instances than the answer's do no harm.
+            asked.refine.services(&mut reply, || self.catalog.snapshot().all_instances(&asked.scope));
         }
-        Ok(Found { index, content: Content::new(reply), watch })
+        let filtered = if let Query::PreparedQuery(_) = asked.query {
+            redact_one(&asked.authorizer, &mut reply)?;
+            false
+        } else {
+            asked.authorizer.redact(&mut reply)
+        };
+        Ok(Found { index, content: Content::new(reply), watch, filtered })
     }
 }
 
@@ -136,7 +154,7 @@ fn check_id(of: &str, id: &str) -> Result<(), ClusterError> {
 }
 
 /// What every server knows without the catalog.
-fn is_known_here(query: &Query) -> bool {
+pub(crate) fn is_known_here(query: &Query) -> bool {
     matches!(query, Query::Datacenters | Query::StatusLeader | Query::StatusPeers)
 }
 

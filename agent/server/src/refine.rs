@@ -5,8 +5,8 @@ use lictor_filter::{Filter, Schema};
 use lictor_rpc::ClusterError;
 use lictor_types::coordinate::{Coordinate, NodeCoordinate};
 use lictor_types::query::CheckServiceNode;
-use lictor_types::{Query, QueryOptions, Reply};
-use std::collections::HashMap;
+use lictor_types::{Query, QueryOptions, Reply, ServiceName, ServiceNode};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The filter and order of one query.
@@ -58,6 +58,20 @@ impl<'a> Refine<'a> {
         };
         watch.merge(&of_rows);
         Places::of(rows, self.near)
+    }
+
+    /// Leaves the services of which an instance fits, with the tags of those that do.
+    pub(crate) fn services(&self, reply: &mut Reply, instances: impl FnOnce() -> Vec<ServiceNode>) {
+        let Some(filter) = &self.filter else { return };
+        let mut names: BTreeMap<ServiceName, Vec<String>> = BTreeMap::new();
+        for row in instances().into_iter().filter(|row| filter.matches(row)) {
+            names.entry(row.service_name).or_default().extend(row.service_tags);
+        }
+        for tags in names.values_mut() {
+            tags.sort_unstable();
+            tags.dedup();
+        }
+        *reply = Reply::Services(names);
     }
 
     /// Drops and sorts rows.

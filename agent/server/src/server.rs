@@ -6,7 +6,9 @@ use crate::cache::Cache;
 use crate::events::{QueryAnswered, TxnAnswered, WriteDone};
 use crate::leader;
 use crate::leader::{ServersSeen, SessionTimers};
+use crate::limit::Limiter;
 use crate::links::Links;
+use crate::query::is_known_here;
 use crate::settings::ServerSettings;
 use crate::snapshot::SAVED_AT_ONCE_MAX;
 use crate::uuid_text;
@@ -33,6 +35,7 @@ pub struct Server {
     pub(crate) timers: Mutex<SessionTimers>,
     pub(crate) chance: Mutex<StdRng>,
     pub(crate) links: Links,
+    pub(crate) limiter: Limiter,
     pub(crate) servers: Mutex<ServersSeen>,
     pub(crate) members: watch::Receiver<Vec<Member>>,
     /// Itself, for work that outlives who asked for it.
@@ -78,6 +81,7 @@ impl Server {
             cache: Cache::default(),
             timers: Mutex::default(),
             chance: Mutex::new(StdRng::seed_from_u64(settings.seed)),
+            limiter: Limiter::new(settings.request_limits, clock::now()),
             settings,
             raft,
             catalog,
@@ -139,6 +143,10 @@ impl Cluster for Server {
             return datacenters.query(query, options).await;
         }
         let started = clock::now();
+        // Who leads, and who is there, is asked to find out where to go.
+        if !is_known_here(query) {
+            self.limiter.read(|| started)?;
+        }
         let answer = self.answer(query, options).await;
         // The time of a blocking query says how long nothing changed, not how fast we are.
         if options.min_index.0 == 0 {
@@ -152,6 +160,7 @@ impl Cluster for Server {
             return datacenters.apply(&command, options).await;
         }
         let started = clock::now();
+        self.limiter.write(self.raft.has_lease(), || started)?;
         let kind = WriteDone::name_of(&command);
         let outcome = self.write_somewhere(command, options).await;
         WriteDone { kind, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
@@ -163,6 +172,7 @@ impl Cluster for Server {
             return datacenters.read_txn(ops, options).await;
         }
         let started = clock::now();
+        self.limiter.read(|| started)?;
         let answer = self.answer_txn(ops, options).await;
         TxnAnswered { millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
         answer
@@ -172,6 +182,7 @@ impl Cluster for Server {
         if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
             return datacenters.operate(operation, options).await;
         }
+        self.limiter.write(self.raft.has_lease(), clock::now)?;
         authorize::operation(&self.settings.acl, &options.token, operation)?;
         self.operate_somewhere(operation, options).await
     }
@@ -180,6 +191,7 @@ impl Cluster for Server {
         if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
             return datacenters.renew_session(id, options).await;
         }
+        self.limiter.write(self.raft.has_lease(), clock::now)?;
         uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed session lookup: index error: {fault}")))?;
         if self.needs_leader()
             && let Some(renewed) = self.renew_at_leader(id, options).await?

@@ -1,7 +1,8 @@
 //! What a server is told at its start.
 
+use crate::limit::RequestLimits;
 use lictor_acl::Acl;
-use lictor_types::{AutopilotConfig, Node};
+use lictor_types::{AutopilotConfig, ConfigEntry, Node};
 use std::time::Duration;
 
 /// Settings of a server agent's `Server`.
@@ -23,8 +24,12 @@ pub struct ServerSettings {
     pub version: String,
     /// Autopilot's settings until an operator sets others.
     pub autopilot: AutopilotConfig,
+    /// Central configuration entries that a new leader writes if they are not there, in this order.
+    pub config_entries: Vec<ConfigEntry>,
     /// Servers to wait for before a cluster is founded; 0: this server founds none, or is the only one.
     pub bootstrap_expect: usize,
+    /// How many requests this server takes.
+    pub request_limits: RequestLimits,
     /// Seed of the jitter of blocking queries.
     pub seed: u64,
 }
@@ -41,7 +46,9 @@ impl ServerSettings {
             leader_wait: Duration::from_secs(7),
             version: String::new(),
             autopilot: AutopilotConfig::default(),
+            config_entries: Vec::new(),
             bootstrap_expect: 0,
+            request_limits: RequestLimits::default(),
             seed: 1,
         }
     }

@@ -60,6 +60,7 @@ impl Server {
             last_contact: self.raft.last_contact(),
             known_leader: self.raft.knows_leader(),
             effective: None,
+            filtered_by_acls: false,
         };
         let (sender, chunks) = mpsc::channel(PIECES_WAITING);
         let handle = Handle::current();

@@ -28,9 +28,10 @@ impl Server {
         }
         self.make_fresh(options.consistency).await?;
         let faults = self.txn_faults(ops, &options.token);
+        let mut filtered = false;
         let reply = if faults.is_empty() {
             let mut reply = self.catalog.snapshot().read_txn(ops);
-            self.settings.acl.resolve(&options.token).redact_txn(&mut reply.results);
+            filtered = self.settings.acl.resolve(&options.token).redact_txn(&mut reply.results);
             reply
         } else {
             TxnReply::failed(faults)
@@ -41,6 +42,7 @@ impl Server {
             last_contact: self.raft.last_contact(),
             known_leader: self.raft.knows_leader(),
             effective: None,
+            filtered_by_acls: filtered,
         };
         Ok((meta, reply))
     }

@@ -1,12 +1,13 @@
 //! The way of a write: what Consul's endpoints refuse is refused here, what the proposer chooses is chosen, then raft.
 
+mod intention;
 pub(crate) mod validate;
 
 use crate::authorize;
 use crate::server::Server;
 use lictor_net::clock;
 use lictor_rpc::{ClusterError, WriteOptions};
-use lictor_types::{Command, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
+use lictor_types::{Command, ConfigEntryVerb, IntentionVerb, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
 use uuid::Uuid;
 
 impl Server {
@@ -53,6 +54,7 @@ impl Server {
                 return Ok(Outcome::Txn(TxnReply::failed(faults)));
             }
         }
+        self.check_intention(&command, &options.token)?;
         authorize::command(&self.settings.acl, &options.token, &command)?;
         if is_empty(&command) {
             return Ok(Outcome::Batch(put_back(Vec::new(), refused)));
@@ -98,6 +100,9 @@ impl Server {
             Command::Session { verb, session, .. } => validate::session(*verb, session, self.settings.session_ttl_min),
             Command::Coordinates(rows) => rows.iter().try_for_each(validate::coordinate),
             Command::PreparedQuery { verb, query } => validate::prepared_query(*verb, query),
+            Command::Intention { verb, intention } => validate::intention(*verb, intention),
+            Command::ConfigEntry { verb: ConfigEntryVerb::Delete | ConfigEntryVerb::DeleteCas, .. } => Ok(()),
+            Command::ConfigEntry { entry, .. } => entry.validate(),
             Command::RegisterBatch(registers) => registers.iter().try_for_each(validate::register),
             Command::Batch(parts) => parts.iter().try_for_each(|part| self.validate(part)),
             // What is wrong with an operation of a transaction is an answer, not a failure.
@@ -108,7 +113,7 @@ impl Server {
     }
 }
 
-/// Fills in what the proposer chooses: the time, the ids of new sessions and queries.
+/// Fills in what the proposer chooses: the time, the ids of new sessions and queries, the form of configuration entries.
 fn fill(command: &mut Command, now: u64) {
     match command {
         Command::Register(register) => register.now_unix_ms = now,
@@ -127,6 +132,17 @@ fn fill(command: &mut Command, now: u64) {
             }
         }
         Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } | Command::Restore { .. } => {}
+        Command::ConfigEntry { entry, .. } => entry.normalise(),
+        Command::Intention { verb, intention } => {
+            intention.normalise();
+            intention.created_at = intention::time(now);
+            intention.updated_at.clone_from(&intention.created_at);
+            intention.hash = intention::digest(intention);
+            let is_new = matches!(verb, IntentionVerb::Create | IntentionVerb::Upsert);
+            if is_new && intention.id.is_empty() {
+                intention.id = Uuid::new_v4().to_string();
+            }
+        }
         Command::Batch(parts) => parts.iter_mut().for_each(|part| fill(part, now)),
     }
 }

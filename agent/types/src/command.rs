@@ -1,8 +1,10 @@
 //! What raft replicates. A command carries every timestamp, id and decision: applying it is a pure function of the state.
 
 use crate::check::HealthCheck;
+use crate::config_entry::ConfigEntry;
 use crate::coordinate::NodeCoordinate;
 use crate::ids::{CheckId, Index, NodeName, ServiceId};
+use crate::intention::Intention;
 use crate::kv::KvEntry;
 use crate::node::Node;
 use crate::operator::AutopilotConfig;
@@ -75,6 +77,20 @@ pub enum Command {
         /// What to do.
         step: RestoreStep,
     },
+    /// Writes or deletes a central configuration entry.
+    ConfigEntry {
+        /// What to do.
+        verb: ConfigEntryVerb,
+        /// The entry; for `Delete` and `DeleteCas` only its kind, name and modify index count.
+        entry: Box<ConfigEntry>,
+    },
+    /// Writes or deletes an intention.
+    Intention {
+        /// What to do.
+        verb: IntentionVerb,
+        /// The intention; for `Delete` only its id counts, for `DeleteExact` only its ends.
+        intention: Box<Intention>,
+    },
 }
 
 /// A registration, as `/v1/catalog/register` and anti-entropy send it.
@@ -145,6 +161,34 @@ pub enum PreparedQueryVerb {
     Update,
     /// Deletes.
     Delete,
+}
+
+/// Verbs of central configuration entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConfigEntryVerb {
+    /// Writes.
+    Set,
+    /// Writes if the row's modify index is the one in the entry (0: if there is no row).
+    Cas,
+    /// Deletes.
+    Delete,
+    /// Deletes if the row's modify index is the one in the entry.
+    DeleteCas,
+}
+
+/// Verbs of intentions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IntentionVerb {
+    /// Creates.
+    Create,
+    /// Replaces the one with that id.
+    Update,
+    /// Deletes the one with that id.
+    Delete,
+    /// Replaces the one of the same source and destination, or creates it.
+    Upsert,
+    /// Deletes the one of the same source and destination, if there is one.
+    DeleteExact,
 }
 
 /// What applying a command answered.

@@ -220,3 +220,19 @@ impl KeyringReply {
         std::iter::once(head).chain(self.messages.iter().map(|(node, fault)| format!("{node}: {fault}"))).collect()
     }
 }
+
+/// How much there is in a datacenter: what `/v1/operator/usage` tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Usage {
+    /// Nodes.
+    pub nodes: u64,
+    /// Distinct services.
+    pub services: u64,
+    /// Instances of services.
+    pub service_instances: u64,
+    /// Instances that are proxies or gateways, by kind, and those that are `connect-native`.
+    pub connect_service_instances: BTreeMap<String, u64>,
+    /// Instances that are neither, without the servers' own.
+    pub billable_service_instances: u64,
+}

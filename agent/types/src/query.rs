@@ -1,11 +1,14 @@
 //! The questions one may ask of the cluster, and their answers.
 
 use crate::check::HealthCheck;
+use crate::config_entry::{ConfigEntry, EntryKind};
 use crate::coordinate::NodeCoordinate;
+use crate::discovery_chain::{ChainRequest, DiscoveryChain, GatewayService};
 use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
+use crate::intention::{Intention, IntentionEnd, QualifiedName};
 use crate::kv::KvEntry;
 use crate::node::Node;
-use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration};
+use crate::operator::{AutopilotConfig, AutopilotHealth, RaftConfiguration, Usage};
 use crate::prepared_query::{PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery};
 use crate::service::{NodeService, ServiceNode};
 use crate::session::Session;
@@ -99,6 +102,46 @@ pub enum Query {
     PreparedExecute(Box<PreparedExecute>),
     /// Executes a prepared query of another datacenter on this one's instances. Never waits.
     PreparedFailover(Box<PreparedFailover>),
+    /// Central configuration entries of a kind; `None`: of all kinds.
+    ConfigEntries(Option<EntryKind>),
+    /// One central configuration entry (empty list when it doesn't exist). Answered with `Reply::ConfigEntries`.
+    ConfigEntry {
+        /// Its kind.
+        kind: EntryKind,
+        /// Its name.
+        name: String,
+    },
+    /// What the central configuration makes of a service.
+    DiscoveryChain(Box<ChainRequest>),
+    /// Services behind a gateway, by the gateway's name.
+    GatewayServices(String),
+    /// All intentions, in the order in which they count.
+    Intentions,
+    /// One intention by id (empty list when it doesn't exist). Answered with `Reply::Intentions`.
+    Intention(String),
+    /// The intention about exactly this pair (empty list when it doesn't exist). Answered with `Reply::Intentions`.
+    IntentionExact {
+        /// The end that connects.
+        source: QualifiedName,
+        /// The end that is connected to.
+        destination: QualifiedName,
+    },
+    /// Intentions that count for services, a list each.
+    IntentionMatch {
+        /// Which end the services are at.
+        end: IntentionEnd,
+        /// The services.
+        names: Vec<QualifiedName>,
+    },
+    /// Whether a service may connect to another. Never waits.
+    IntentionCheck {
+        /// The one that connects.
+        source: QualifiedName,
+        /// The one that is connected to.
+        destination: QualifiedName,
+    },
+    /// How much there is in the datacenter.
+    Usage,
 }
 
 /// How fresh an answer must be.
@@ -149,6 +192,8 @@ pub struct QueryMeta {
     pub known_leader: bool,
     /// The consistency the answer really has; `None` where Consul doesn't tell (kv, sessions, coordinates).
     pub effective: Option<Consistency>,
+    /// Rows that the caller may not see were left out.
+    pub filtered_by_acls: bool,
 }
 
 /// The answer to a query. Each variant serializes to the JSON body of its endpoint, but for `Kv*`, which `http` shapes.
@@ -189,6 +234,20 @@ pub enum Reply {
     PreparedQueries(Vec<Arc<PreparedQuery>>),
     /// To `PreparedExecute`, `PreparedFailover`; `None` when there is no such query. Shaped by `http`.
     PreparedExecution(Option<Box<PreparedExecution>>),
+    /// To `ConfigEntries`, `ConfigEntry`.
+    ConfigEntries(Vec<Arc<ConfigEntry>>),
+    /// To `DiscoveryChain`.
+    DiscoveryChain(Box<DiscoveryChain>),
+    /// To `GatewayServices`; `null` when there are none.
+    GatewayServices(#[serde(serialize_with = "null_when_empty")] Vec<GatewayService>),
+    /// To `Intentions`, `Intention`, `IntentionExact`.
+    Intentions(Vec<Arc<Intention>>),
+    /// To `IntentionMatch`. Shaped by `http`.
+    IntentionMatches(Vec<Vec<Arc<Intention>>>),
+    /// To `IntentionCheck`.
+    Allowed(bool),
+    /// To `Usage`.
+    Usage(Usage),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

@@ -119,7 +119,7 @@ impl State {
 }
 
 /// The node's name is the one that the instance was registered with, which may differ in letter case.
-fn join(node: &Node, placed: &Placed) -> ServiceNode {
+pub(super) fn join(node: &Node, placed: &Placed) -> ServiceNode {
     let service = &placed.service;
     ServiceNode {
         id: node.id.clone(),

@@ -13,9 +13,11 @@ impl State {
                 return None;
             }
             Query::AutopilotConfig => self.autopilot.as_ref().map_or(Index(0), |row| row.modify_index),
-            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return None,
+            Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::IntentionCheck { .. } => {
+                return None;
+            }
             Query::Nodes | Query::NodesByAddress(_) => nodes,
-            Query::ServicesByAddress(_) => services.max(nodes),
+            Query::ServicesByAddress(_) | Query::Usage => services.max(nodes),
             Query::Services if scope.node_meta.is_empty() => services,
             Query::Services => services.max(nodes),
             Query::ServiceNodes { service, connect: false, .. } => self.service_index(service, nodes.max(services)),
@@ -43,6 +45,11 @@ impl State {
             Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => self.sessions.index,
             Query::Coordinates | Query::NodeCoordinates(_) => self.coordinates.index,
             Query::PreparedQueries | Query::PreparedQuery(_) => self.prepared_queries.index,
+            Query::ConfigEntries(_) | Query::ConfigEntry { .. } | Query::DiscoveryChain(_) => self.config_entries.index,
+            Query::Intentions | Query::Intention(_) | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => {
+                self.intentions.index
+            }
+            Query::GatewayServices(_) => self.config_entries.index.max(services),
         };
         Some(index.max(self.restored).max(Index(1)))
     }

@@ -16,9 +16,11 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
             return Vec::new();
         }
         Query::AutopilotConfig => WatchKey::Autopilot,
-        Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) => return Vec::new(),
+        Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::IntentionCheck { .. } => {
+            return Vec::new();
+        }
         Query::Nodes | Query::NodesByAddress(_) => WatchKey::Nodes,
-        Query::Services | Query::ServicesByAddress(_) => WatchKey::Services,
+        Query::Services | Query::ServicesByAddress(_) | Query::Usage => WatchKey::Services,
         Query::ServiceNodes { service, connect: false, .. } => WatchKey::Instances(folded(service)),
         Query::ServiceNodes { service, connect: true, .. } => WatchKey::ConnectInstances(folded(service)),
         Query::HealthService { service, connect: false, .. } => WatchKey::Health(folded(service)),
@@ -37,11 +39,18 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::NodeCoordinates(node) => WatchKey::NodeCoordinate(folded(node)),
         Query::PreparedQueries => WatchKey::PreparedQueries,
         Query::PreparedQuery(id) => WatchKey::PreparedQuery(Key::uuid(id)),
+        Query::ConfigEntries(None) | Query::DiscoveryChain(_) | Query::GatewayServices(_) => WatchKey::ConfigEntries,
+        Query::ConfigEntries(Some(kind)) => WatchKey::ConfigEntriesOf(*kind),
+        Query::Intentions | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => WatchKey::Intentions,
+        Query::Intention(id) => WatchKey::Intention(Key::uuid(id)),
+        Query::ConfigEntry { kind, name } => WatchKey::ConfigEntry(*kind, folded(name)),
     }];
     match query {
         // A node may be asked for by the beginning of its UUID; then any node may become the one.
         Query::NodeServices(node) | Query::NodeServiceList(node) if looks_like_uuid(node) => keys.push(WatchKey::Nodes),
-        Query::ServicesByAddress(_) => keys.push(WatchKey::Nodes),
+        // An entry may stand for every service there is.
+        Query::GatewayServices(_) => keys.push(WatchKey::Services),
+        Query::ServicesByAddress(_) | Query::Usage => keys.push(WatchKey::Nodes),
         Query::Services | Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_)
             if !scope.node_meta.is_empty() =>
         {

@@ -137,6 +137,8 @@ pub(super) fn row(kind: u8, content: &[u8], position: u64) -> Result<Row, Snapsh
         record::COORDINATE => Row::Coordinate(decode(content, position)?),
         record::AUTOPILOT => Row::Autopilot(decode(content, position)?),
         record::PREPARED_QUERY => Row::PreparedQuery(decode(content, position)?),
+        record::INTENTION => Row::Intention(decode(content, position)?),
+        record::CONFIG_ENTRY => Row::ConfigEntry(decode(content, position)?),
         other => return Err(damaged(position, format!("kind {other} is not known"))),
     })
 }
@@ -166,6 +168,8 @@ pub(super) fn insert(state: &mut State, row: Row) {
         Row::Coordinate(row) => state.coordinates.insert(Arc::new(row)),
         Row::Autopilot(config) => state.autopilot = Some(Arc::new(config)),
         Row::PreparedQuery(query) => state.prepared_queries.insert(PreparedRow::new(Arc::new(*query))),
+        Row::Intention(intention) => state.intentions.insert(Arc::new(*intention)),
+        Row::ConfigEntry(entry) => state.config_entries.insert(Arc::new(*entry)),
     }
 }
 

@@ -1,8 +1,11 @@
 //! Records of a snapshot. Kinds are never reused; fields are only added, with a default.
 
 use crate::schema::State;
+use lictor_types::Intention;
 use lictor_types::coordinate::NodeCoordinate;
-use lictor_types::{AutopilotConfig, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session};
+use lictor_types::{
+    AutopilotConfig, ConfigEntry, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -18,6 +21,8 @@ pub(super) const LOCK_DELAY: u8 = 8;
 pub(super) const SESSION: u8 = 9;
 pub(super) const COORDINATE: u8 = 10;
 pub(super) const AUTOPILOT: u8 = 12;
+pub(super) const CONFIG_ENTRY: u8 = 13;
+pub(super) const INTENTION: u8 = 14;
 pub(super) const PREPARED_QUERY: u8 = 11;
 /// Added to the kinds of rows that are not of the state but of the one that is being restored; alone, what is known of that restore.
 pub(super) const STAGED: u8 = 0x80;
@@ -39,6 +44,8 @@ pub(crate) struct Header {
     pub(super) prepared_queries: Index,
     pub(super) offset: u64,
     pub(super) restored: Index,
+    pub(super) config_entries: Index,
+    pub(super) intentions: Index,
 }
 
 impl Header {
@@ -57,6 +64,8 @@ impl Header {
             prepared_queries: state.prepared_queries.index,
             offset: state.offset,
             restored: state.restored,
+            config_entries: state.config_entries.index,
+            intentions: state.intentions.index,
         }
     }
 
@@ -73,6 +82,8 @@ impl Header {
         state.prepared_queries.index = self.prepared_queries;
         state.offset = self.offset;
         state.restored = self.restored;
+        state.config_entries.index = self.config_entries;
+        state.intentions.index = self.intentions;
     }
 }
 
@@ -115,6 +126,8 @@ pub(super) enum Row {
     Coordinate(NodeCoordinate),
     Autopilot(AutopilotConfig),
     PreparedQuery(Box<PreparedQuery>),
+    ConfigEntry(Box<ConfigEntry>),
+    Intention(Box<Intention>),
 }
 
 impl Row {
@@ -131,7 +144,9 @@ impl Row {
             | Self::Tombstone(..)
             | Self::LockDelay(..)
             | Self::Autopilot(_)
-            | Self::PreparedQuery(_) => None,
+            | Self::PreparedQuery(_)
+            | Self::ConfigEntry(_)
+            | Self::Intention(_) => None,
         }
     }
 }

@@ -83,6 +83,12 @@ impl<W: Write> Sink<'_, W> {
         for query in state.prepared_queries.iter() {
             self.record(mark | record::PREPARED_QUERY, &**query)?;
         }
+        for entry in state.config_entries.iter() {
+            self.record(mark | record::CONFIG_ENTRY, &**entry)?;
+        }
+        for intention in state.intentions.iter() {
+            self.record(mark | record::INTENTION, &**intention)?;
+        }
         Ok(())
     }
 

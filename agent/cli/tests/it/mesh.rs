@@ -27,6 +27,8 @@ async fn entries_are_read_listed_and_deleted() {
         "GET /v1/config/k" => ok(r#"[{"Name":"a"},{"Name":"b"}]"#),
         "GET /v1/config/none" => ok("null"),
         "DELETE /v1/config/k/n" => ok("{}"),
+        "DELETE /v1/config/k/n?cas=3" => ok("false"),
+        "DELETE /v1/config/k/n?cas=4" => ok("true"),
         _ => (404, 0, b"Config entry not found".to_vec()),
     })
     .await;
@@ -34,7 +36,12 @@ async fn entries_are_read_listed_and_deleted() {
     fake.run("config read", &["-kind", "k", "-name", "n"]).await.is(0, text);
     fake.run("config list", &["-kind=k"]).await.is(0, "a\nb\n");
     fake.run("config list", &["-kind=none"]).await.is(0, "");
-    fake.run("config delete", &["-kind=k", "-name=n"]).await.is(0, "Config entry deleted: k/n\n");
+    let delete = ["-kind=k", "-name=n", "-cas", "-modify-index=4"];
+    fake.run("config delete", &delete[..2]).await.is(0, "Config entry deleted: k/n\n");
+    fake.run("config delete", &delete).await.is(0, "Config entry deleted: k/n\n");
+    let stale = ["-kind=k", "-name=n", "-cas", "-modify-index=3"];
+    fake.run("config delete", &stale).await.failed(1, "Config entry not deleted: k/n");
+    fake.run("config delete", &delete[..3]).await.failed(1, "Must specify a -modify-index greater than 0 with -cas");
     let text = "Error reading config entry k/x: Unexpected response code: 404 (Config entry not found)";
     fake.run("config read", &["-kind=k", "-name=x"]).await.failed(1, text);
     fake.run("config read", &["-kind=k"]).await.failed(1, "Must specify the -name parameter");

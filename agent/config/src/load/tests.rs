@@ -532,3 +532,42 @@ fn changes_that_hardly_show_are_seen() {
         assert_eq!(names(&loader.load().unwrap()), [format!("a:{port}")]);
     }
 }
+
+#[test]
+fn central_entries_of_the_configuration_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let hcl = r#"
+        config_entries {
+          bootstrap { kind = "proxy-defaults" name = "global" config { protocol = "http" x { y = 1 } } }
+          bootstrap { kind = "service-splitter" name = "web" splits = [{ weight = 90 }, { weight = 10 service = "b" }] }
+        }"#;
+    fs::write(dir.path().join("a.hcl"), hcl).unwrap();
+    let json = r#"{"config_entries": {"bootstrap": [{"Kind": "service-defaults", "Name": "web", "Protocol": "HTTP"}]}}"#;
+    fs::write(dir.path().join("b.json"), json).unwrap();
+    let loaded = in_dir(dir.path()).load().unwrap();
+    let entries = serde_json::to_value(&loaded.config.cluster.config_entries).unwrap();
+    assert_eq!(entries[0]["Config"], json!({"protocol": "http", "x": {"y": 1}}));
+    assert_eq!(entries[1]["Splits"], json!([{"Weight": 90}, {"Weight": 10, "Service": "b"}]));
+    assert_eq!(entries[2]["Protocol"], "http");
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    for (entry, why) in [
+        (r#"{"kind": "nonsense"}"#, "config_entries.bootstrap[0]: invalid config entry kind: nonsense"),
+        (r#"{"kind": "service-splitter", "name": "a"}"#, "config_entries.bootstrap[0]: no splits configured"),
+    ] {
+        let hcl = format!("config_entries = {{ bootstrap = [{entry}] }}");
+        let text = failure(&["-dev", "-hcl", &hcl.replace("\": ", "\" = ")]);
+        assert!(text.contains(why), "{text}");
+    }
+}
+
+#[test]
+fn limits_of_requests_are_read() {
+    use crate::runtime::LimitMode;
+    let of = |hcl: &str| loader(&["-dev", "-hcl", hcl]).load().unwrap().config.limits.request_limits;
+    let none = of("");
+    assert_eq!((none.mode, none.read_rate, none.write_rate), (LimitMode::Disabled, None, None));
+    let set = of("limits { request_limits { mode = \"enforcing\" read_rate = 100 write_rate = 2.5 } }");
+    assert_eq!((set.mode, set.read_rate, set.write_rate), (LimitMode::Enforcing, Some(100.0), Some(2.5)));
+    let text = failure(&["-dev", "-hcl", "limits { request_limits { mode = \"often\" } }"]);
+    assert!(text.contains("\"often\" is not a valid mode"), "{text}");
+}

@@ -45,7 +45,13 @@ pub const ROWS: &[OptionRow] = &[
     row("disable_update_check", Bool, "false", "Do not look for new versions (Lictor never does)").silent(),
     row("disable_http_unprintable_char_filter", Bool, "false", "Allow unprintable characters in paths of requests").silent(),
     row("disable_anonymous_signature", Bool, "false", "Do not identify the agent in update checks (Lictor makes none)").silent(),
-    row("enable_central_service_config", Bool, "true", "Merge central service defaults into services").silent(),
+    row(
+        "enable_central_service_config",
+        Bool,
+        "true",
+        "Merge central service defaults into proxies (Lictor keeps them, and configures no proxies)",
+    )
+    .silent(),
     row("enable_agent_tls_for_checks", Bool, "false", "Use the agent's certificate in HTTP and gRPC checks").later(),
     row("discovery_max_stale", Duration, "0s", "Staleness up to which catalog and health reads may be answered by any server"),
     row("default_query_time", Duration, "300s", "Longest wait of a blocking query that names none").flag("default-query-time"),
@@ -169,7 +175,14 @@ pub const ROWS: &[OptionRow] = &[
     row("limits.rpc_max_burst", Integer, "1000", "Burst of RPC requests").reloads(),
     row("limits.kv_max_value_size", Integer, "524288", "Largest value of a key, bytes"),
     row("limits.txn_max_req_len", Integer, "524288", "Largest body of a transaction, bytes"),
-    row("limits.request_limits", Any, "", "Limits of read and write requests").later(),
+    row(
+        "limits.request_limits.mode",
+        Text,
+        "disabled",
+        "What becomes of requests beyond the rates: disabled, permissive (told of), enforcing (refused)",
+    ),
+    row("limits.request_limits.read_rate", Float, "-1", "Reads per second that a server takes; below zero: no limit"),
+    row("limits.request_limits.write_rate", Float, "-1", "Writes per second that a server takes; below zero: no limit"),
     row("cache.entry_fetch_max_burst", Integer, "2", "Burst of cache fetches").silent(),
     row("cache.entry_fetch_rate", Float, "1e308", "Rate of cache fetches").silent(),
     row("ui", Bool, "false", "Serve the web UI").flag("ui").later(),
@@ -346,5 +359,5 @@ pub const ROWS: &[OptionRow] = &[
     row("connect.ca_provider", Text, "", "Certificate authority of the service mesh").later(),
     row("connect.ca_config", Any, "", "Its settings").later(),
     row("connect.test_ca_leaf_root_change_spread", Duration, "", "For tests of Consul").silent(),
-    row("config_entries.bootstrap", Any, "", "Config entries written by the first leader").later(),
+    row("config_entries.bootstrap", Any, "", "Central configuration entries that a leader writes if they are not there"),
 ];

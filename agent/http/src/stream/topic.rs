@@ -33,6 +33,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// What counts of the options.
+    #[expect(clippy::type_complexity, reason = "it is compared and hashed, and seen nowhere else")]
     fn parts(&self) -> (&Query, &str, &Token, Consistency, Option<Duration>, &str, &BTreeMap<String, String>, &str) {
         // Field by field, so that a new option is not forgotten here.
         let QueryOptions {

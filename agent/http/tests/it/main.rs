@@ -7,6 +7,7 @@ mod fake_node;
 mod fuzz;
 mod harness;
 mod listeners;
+mod mesh;
 mod prepared;
 mod snapshots;
 mod streams;

@@ -47,7 +47,17 @@ impl Kind {
             | Query::PreparedQueries
             | Query::PreparedQuery(_)
             | Query::PreparedExplain(_)
-            | Query::PreparedFailover(_) => None,
+            | Query::PreparedFailover(_)
+            | Query::ConfigEntries(_)
+            | Query::ConfigEntry { .. }
+            | Query::GatewayServices(_)
+            | Query::Intentions
+            | Query::Intention(_)
+            | Query::IntentionExact { .. }
+            | Query::IntentionMatch { .. }
+            | Query::IntentionCheck { .. }
+            | Query::Usage => None,
+            Query::DiscoveryChain(_) => Some(Self::Followed),
         }
     }
 }

@@ -89,6 +89,7 @@ impl From<&QueryMeta> for message::QueryMeta {
             last_contact_nanos: nanos(meta.last_contact),
             known_leader: meta.known_leader,
             effective: meta.effective.map(|effective| consistency(effective).into()),
+            filtered_by_acls: meta.filtered_by_acls,
         }
     }
 }
@@ -102,6 +103,7 @@ impl TryFrom<message::QueryMeta> for QueryMeta {
             last_contact: Duration::from_nanos(meta.last_contact_nanos),
             known_leader: meta.known_leader,
             effective: meta.effective.map(known_consistency).transpose()?,
+            filtered_by_acls: meta.filtered_by_acls,
         })
     }
 }
@@ -125,6 +127,8 @@ impl From<ClusterError> for message::Fault {
             ClusterError::NoServers => (FaultKind::NoServers, String::new()),
             ClusterError::Unreachable(text) => (FaultKind::Unreachable, text),
             ClusterError::ConnectionLost(text) => (FaultKind::ConnectionLost, text),
+            ClusterError::RateLimited => (FaultKind::RateLimited, String::new()),
+            ClusterError::LeaderRateLimited => (FaultKind::LeaderRateLimited, String::new()),
             ClusterError::ShuttingDown => (FaultKind::ShuttingDown, String::new()),
             ClusterError::Internal(text) => (FaultKind::Internal, text),
         };
@@ -147,6 +151,8 @@ impl From<message::Fault> for ClusterError {
             Ok(FaultKind::NoServers) => Self::NoServers,
             Ok(FaultKind::Unreachable) => Self::Unreachable(fault.text),
             Ok(FaultKind::ConnectionLost) => Self::ConnectionLost(fault.text),
+            Ok(FaultKind::RateLimited) => Self::RateLimited,
+            Ok(FaultKind::LeaderRateLimited) => Self::LeaderRateLimited,
             Ok(FaultKind::ShuttingDown) => Self::ShuttingDown,
             Ok(FaultKind::Internal) => Self::Internal(fault.text),
             Ok(FaultKind::Unspecified) | Err(_) => {

@@ -31,6 +31,8 @@ pub(crate) enum FaultKind {
     Unreachable = 12,
     ConnectionLost = 13,
     NotLeader = 14,
+    RateLimited = 15,
+    LeaderRateLimited = 16,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -77,6 +79,8 @@ pub(crate) struct QueryMeta {
     pub(crate) known_leader: bool,
     #[prost(enumeration = "Consistency", optional, tag = "4")]
     pub(crate) effective: Option<i32>,
+    #[prost(bool, tag = "5")]
+    pub(crate) filtered_by_acls: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use lictor_types::coordinate::NodeCoordinate;
+use lictor_types::discovery_chain::{DiscoveryChain, GatewayService};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::{
-    AutopilotConfig, AutopilotHealth, HealthCheck, KvEntry, Node, PreparedExecution, PreparedQuery, RaftConfiguration, Reply,
-    ServiceName, ServiceNode, Session,
+    AutopilotConfig, AutopilotHealth, ConfigEntry, HealthCheck, Intention, KvEntry, Node, PreparedExecution, PreparedQuery,
+    RaftConfiguration, Reply, ServiceName, ServiceNode, Session, Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,4 +64,11 @@ enum Form {
     AutopilotHealth(AutopilotHealth),
     PreparedQueries(Vec<Arc<PreparedQuery>>),
     PreparedExecution(Option<Box<PreparedExecution>>),
+    ConfigEntries(Vec<Arc<ConfigEntry>>),
+    DiscoveryChain(Box<DiscoveryChain>),
+    GatewayServices(Vec<GatewayService>),
+    Intentions(Vec<Arc<Intention>>),
+    IntentionMatches(Vec<Vec<Arc<Intention>>>),
+    Allowed(bool),
+    Usage(Usage),
 }

@@ -75,6 +75,8 @@ fn errors_keep_their_kind() {
         ClusterError::NoServers,
         ClusterError::Unreachable(text()),
         ClusterError::ConnectionLost(text()),
+        ClusterError::RateLimited,
+        ClusterError::LeaderRateLimited,
         ClusterError::ShuttingDown,
         ClusterError::Internal(text()),
     ];
@@ -116,7 +118,13 @@ fn options_and_figures_arrive_as_they_were_sent() {
     let arrived = WriteOptions::from(message::WriteOptions::from(&options));
     assert_eq!((arrived.datacenter, arrived.token, arrived.forwarded), (options.datacenter, options.token, options.forwarded));
     for effective in [None, Some(Consistency::Default), Some(Consistency::Consistent), Some(Consistency::Stale)] {
-        let meta = QueryMeta { index: Index(5), last_contact: Duration::from_nanos(9), known_leader: true, effective };
+        let meta = QueryMeta {
+            index: Index(5),
+            last_contact: Duration::from_nanos(9),
+            known_leader: true,
+            effective,
+            filtered_by_acls: true,
+        };
         let bytes = message::QueryMeta::from(&meta).encode_to_vec();
         assert_eq!(QueryMeta::try_from(message::QueryMeta::decode(bytes.as_slice()).unwrap()).unwrap(), meta);
     }

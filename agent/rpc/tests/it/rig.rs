@@ -98,7 +98,8 @@ impl Cluster for Scripted {
             }
             _ => Reply::Name(format!("{} to {}", self.name, options.token.secret())),
         };
-        let meta = QueryMeta { index: Index(index), last_contact: Duration::from_millis(3), known_leader: true, effective: None };
+        let meta =
+            QueryMeta { index: Index(index), last_contact: Duration::from_millis(3), known_leader: true, ..QueryMeta::default() };
         Ok(Answer { meta, content: Content::new(reply) })
     }
 

@@ -90,6 +90,7 @@ impl Stand {
             last_contact: now.last_contact,
             known_leader: true,
             effective: Some(options.consistency),
+            filtered_by_acls: false,
         };
         Answer { meta, content: Content::new(reply) }
     }

@@ -5,8 +5,8 @@ use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::duration;
 use lictor_types::prepared_query::HIDDEN_TOKEN;
 use lictor_types::{
-    Deregister, KvEntry, KvVerb, NodeService, PreparedQuery, PreparedQueryVerb, Register, Session, SessionVerb, TxnKvVerb, TxnOp,
-    TxnVerb,
+    Deregister, Intention, IntentionVerb, KvEntry, KvVerb, NodeService, PreparedQuery, PreparedQueryVerb, Register, Session,
+    SessionVerb, TxnKvVerb, TxnOp, TxnVerb,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -160,6 +160,18 @@ pub(super) fn prepared_query(verb: PreparedQueryVerb, query: &PreparedQuery) -> 
         uuid_text::check(&query.session).map_err(|fault| format!("invalid session: index error: {fault}"))?;
     }
     Ok(())
+}
+
+/// An intention. Whether its id or its pair is known is for the state to judge.
+pub(super) fn intention(verb: IntentionVerb, intention: &Intention) -> Result<(), String> {
+    if matches!(verb, IntentionVerb::Update | IntentionVerb::Delete) {
+        uuid_text::check(&intention.id)
+            .map_err(|fault| format!("Intention lookup failed: failed intention lookup: index error: {fault}"))?;
+    }
+    match verb {
+        IntentionVerb::Delete | IntentionVerb::DeleteExact => Ok(()),
+        IntentionVerb::Create | IntentionVerb::Update | IntentionVerb::Upsert => intention.validate(),
+    }
 }
 
 /// Pairs of metadata a filter may have, and their lengths.

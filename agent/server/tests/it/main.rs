@@ -5,6 +5,7 @@
 mod blocking;
 mod forwarding;
 mod leader;
+mod mesh;
 mod prepared;
 mod queries;
 mod rig;

@@ -51,22 +51,28 @@ pub(crate) fn member(name: &str, role: &str) -> Member {
 impl Rig {
     /// A server that leads, with an empty catalog.
     pub(crate) async fn leading() -> Self {
-        let rig = Self::new(RaftSettings::in_memory(1, "127.0.0.1:8300")).await;
+        Self::leading_with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn leading_with(change: impl FnOnce(&mut ServerSettings)) -> Self {
+        let rig = Self::new(RaftSettings::in_memory(1, "127.0.0.1:8300"), change).await;
         assert!(rig.server.raft().wait_ready_leader(PATIENCE).await);
         rig
     }
 
     /// A server that will never have a leader.
     pub(crate) async fn leaderless() -> Self {
-        Self::new(RaftSettings { bootstrap: false, ..RaftSettings::in_memory(1, "127.0.0.1:8300") }).await
+        Self::new(RaftSettings { bootstrap: false, ..RaftSettings::in_memory(1, "127.0.0.1:8300") }, |_| {}).await
     }
 
-    async fn new(raft: RaftSettings) -> Self {
+    async fn new(raft: RaftSettings, change: impl FnOnce(&mut ServerSettings)) -> Self {
         let catalog = Catalog::new("dc1");
         let raft = RaftNode::start(raft, catalog.clone()).await.unwrap();
         let (members, of_server) = watch::channel(Vec::new());
         let shutdown = Shutdown::new();
-        let settings = ServerSettings { session_ttl_min: Duration::from_secs(1), ..ServerSettings::new(own_node()) };
+        let mut settings = ServerSettings { session_ttl_min: Duration::from_secs(1), ..ServerSettings::new(own_node()) };
+        change(&mut settings);
         let server = Server::start(settings, raft, catalog.clone(), of_server, shutdown.clone());
         Self { server, catalog, members, shutdown }
     }

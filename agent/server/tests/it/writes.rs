@@ -133,3 +133,17 @@ async fn transactions() {
     alone.end().await;
     rig.end().await;
 }
+
+#[tokio::test]
+async fn requests_beyond_the_rate_are_refused() {
+    use lictor_server::{LimitMode, RequestLimits};
+    let limits = RequestLimits { mode: LimitMode::Enforcing, read_rate: Some(0.0), write_rate: Some(0.0) };
+    let rig = Rig::leading_with(|settings| settings.request_limits = limits).await;
+    let read = async || rig.server.query(&Query::Nodes, &QueryOptions::default()).await.map(drop);
+    assert_eq!(rig.write(put("a", "1")).await, Ok(Outcome::Done));
+    assert_eq!(rig.write(put("a", "1")).await, Err(ClusterError::LeaderRateLimited));
+    assert_eq!((read().await, read().await), (Ok(()), Err(ClusterError::RateLimited)));
+    // Where to go is always told.
+    rig.ask(Query::StatusLeader).await;
+    rig.end().await;
+}

@@ -46,8 +46,14 @@ pub const DELETE: Command = Command {
     name: "config delete",
     about: "Deletes a central configuration entry",
     arguments: "-kind KIND -name NAME",
-    help: "Example:\n  lictor config delete -kind service-defaults -name web",
-    flags: &[value("kind", "kind", "Kind of the entry."), value("name", "name", "Its name."), NAMESPACE],
+    help: "Examples:\n  lictor config delete -kind service-defaults -name web\n  lictor config delete -cas -modify-index=42 -kind service-defaults -name web",
+    flags: &[
+        value("kind", "kind", "Kind of the entry."),
+        value("name", "name", "Its name."),
+        switch("cas", "Delete only if the entry is still at -modify-index."),
+        number("modify-index", "See -cas."),
+        NAMESPACE,
+    ],
     reach: Reach::Datacenter,
     work: |invocation| Box::pin(delete(invocation)) as Work<'_>,
 };
@@ -127,10 +133,18 @@ async fn list(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 async fn delete(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     let (kind, name) = (needed(&given, "kind")?, needed(&given, "name")?);
-    client
-        .delete_config_entry(kind, name)
+    let index = given.number("modify-index").unwrap_or(0).to_string();
+    if given.is_on("cas") && index == "0" {
+        return Err(Failure::Usage("Must specify a -modify-index greater than 0 with -cas".to_owned()));
+    }
+    let query: &[(&str, &str)] = if given.is_on("cas") { &[("cas", &index)] } else { &[] };
+    let deleted = client
+        .delete_config_entry(kind, name, query)
         .await
         .map_err(Failure::while_doing(format!("Error deleting config entry {kind}/{name}")))?;
+    if !deleted {
+        return Err(Failure::Failed(format!("Config entry not deleted: {kind}/{name}")));
+    }
     terminal.say(&format!("Config entry deleted: {kind}/{name}"));
     Ok(ExitCode::SUCCESS)
 }

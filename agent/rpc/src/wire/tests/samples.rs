@@ -3,17 +3,23 @@
 
 use bytes::Bytes;
 use lictor_types::command::{Deregister, Register, SessionVerb};
+use lictor_types::config_entry::{Span, Weight};
 use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::discovery_chain::{
+    ChainNode, ChainRequest, ChainResolver, ChainSplit, ChainTarget, DiscoveryChain, GatewayService,
+};
+use lictor_types::intention::QualifiedName;
 use lictor_types::prepared_query::{QueryDns, QueryFailover, QuerySource, QueryTemplate, ServiceQuery};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::service::{AddressPort, NamedPort, Weights};
 use lictor_types::session::{SessionBehavior, SessionServiceCheck};
 use lictor_types::txn::{TxnError, TxnKvVerb, TxnResult, TxnVerb};
 use lictor_types::{
-    AutopilotConfig, AutopilotHealth, Command, HealthCheck, HealthCheckDefinition, HealthStatus, Index, KeyringReply,
-    KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute,
-    PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer,
-    Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
+    AutopilotConfig, AutopilotHealth, Command, ConfigEntry, ConfigEntryVerb, EntryKind, HealthCheck, HealthCheckDefinition,
+    HealthStatus, Index, Intention, IntentionAction, IntentionEnd, IntentionVerb, KeyringReply, KeyringRequest, KeyringVerb,
+    KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute, PreparedExecution,
+    PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer, Reply, ServerHealth,
+    ServiceNode, Session, TxnOp, TxnReply,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -58,6 +64,17 @@ pub(super) fn queries() -> Vec<Query> {
         Query::PreparedExplain("geo".into()),
         Query::PreparedExecute(Box::new(prepared_execute())),
         Query::PreparedFailover(Box::new(PreparedFailover { query: prepared_query(), limit: 3, connect: true })),
+        Query::ConfigEntries(None),
+        Query::ConfigEntries(Some(EntryKind::ServiceRouter)),
+        Query::ConfigEntry { kind: EntryKind::ProxyDefaults, name: "global".into() },
+        Query::DiscoveryChain(Box::new(ChainRequest { connect_timeout: Span(-1), ..ChainRequest::of("web") })),
+        Query::GatewayServices("gate".into()),
+        Query::Intentions,
+        Query::Intention("id".into()),
+        Query::IntentionExact { source: qualified("web"), destination: qualified("x/db") },
+        Query::IntentionMatch { end: IntentionEnd::Source, names: vec![qualified("web"), qualified("*/*")] },
+        Query::IntentionCheck { source: qualified("web"), destination: qualified("db") },
+        Query::Usage,
     ];
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
@@ -90,8 +107,18 @@ pub(super) fn queries() -> Vec<Query> {
         Query::PreparedExplain(_) => 27,
         Query::PreparedExecute(_) => 28,
         Query::PreparedFailover(_) => 29,
+        Query::ConfigEntries(_) => 30,
+        Query::ConfigEntry { .. } => 31,
+        Query::DiscoveryChain(_) => 32,
+        Query::GatewayServices(_) => 33,
+        Query::Intentions => 34,
+        Query::Intention(_) => 35,
+        Query::IntentionExact { .. } => 36,
+        Query::IntentionMatch { .. } => 37,
+        Query::IntentionCheck { .. } => 38,
+        Query::Usage => 39,
     };
-    covers(all.iter().map(number), 30);
+    covers(all.iter().map(number), 40);
     all
 }
 
@@ -306,6 +333,14 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::PreparedQueries(vec![Arc::new(prepared_query()), Arc::new(PreparedQuery::default())]),
         Reply::PreparedExecution(None),
         Reply::PreparedExecution(Some(Box::new(PreparedExecution { failovers: 2, ..PreparedExecution::default() }))),
+        Reply::ConfigEntries(config_entries().into_iter().map(Arc::new).collect()),
+        Reply::DiscoveryChain(Box::new(chain())),
+        Reply::GatewayServices(vec![]),
+        Reply::GatewayServices(vec![GatewayService { gateway: "g".into(), from_wildcard: true, ..GatewayService::default() }]),
+        Reply::Intentions(vec![Arc::new(intention()), Arc::new(Intention::default())]),
+        Reply::IntentionMatches(vec![vec![], vec![Arc::new(intention())]]),
+        Reply::Allowed(true),
+        Reply::Usage(lictor_types::Usage { nodes: 3, ..lictor_types::Usage::default() }),
     ];
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
@@ -325,8 +360,15 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::AutopilotHealth(_) => 14,
         Reply::PreparedQueries(_) => 15,
         Reply::PreparedExecution(_) => 16,
+        Reply::ConfigEntries(_) => 17,
+        Reply::DiscoveryChain(_) => 18,
+        Reply::GatewayServices(_) => 19,
+        Reply::Intentions(_) => 20,
+        Reply::IntentionMatches(_) => 21,
+        Reply::Allowed(_) => 22,
+        Reply::Usage(_) => 23,
     };
-    covers(all.iter().map(number), 17);
+    covers(all.iter().map(number), 24);
     all
 }
 
@@ -362,6 +404,47 @@ pub(super) fn txn_reply() -> TxnReply {
     TxnReply { results, errors: vec![TxnError { op_index: usize::MAX, what: "failed".into() }] }
 }
 
+fn qualified(text: &str) -> QualifiedName {
+    QualifiedName::parse(text).unwrap()
+}
+
+fn intention() -> Intention {
+    Intention {
+        id: "i".into(),
+        source_ns: "*".into(),
+        source_name: "*".into(),
+        action: IntentionAction::Deny,
+        default_port: -1,
+        meta: [("k".to_owned(), "v".to_owned())].into(),
+        precedence: 9,
+        modify_index: Index(7),
+        ..Intention::default()
+    }
+}
+
+fn config_entries() -> Vec<ConfigEntry> {
+    let given = [
+        json!({"Kind": "proxy-defaults", "Name": "global", "Config": {"big": u64::MAX, "part": 0.1, "none": null, "list": [1]}}),
+        json!({"Kind": "service-defaults", "Name": "web", "Protocol": "http", "Meta": {"a": "b"}, "Expose": {"Checks": true}}),
+        json!({"Kind": "service-splitter", "Name": "web", "Splits": [{"Weight": 33.33}, {"Weight": 66.67, "Service": "b"}]}),
+        json!({"Kind": "service-router", "Name": "web", "Routes": [{"Destination": {"RequestTimeout": "-5s"}}]}),
+        json!({"Kind": "service-resolver", "Name": "web", "ConnectTimeout": "7s", "Failover": {"*": {"Datacenters": ["d"]}}}),
+        json!({"Kind": "ingress-gateway", "Name": "g", "Listeners": [{"Port": 1, "Services": [{"Name": "db"}]}]}),
+        json!({"Kind": "terminating-gateway", "Name": "t", "Services": []}),
+    ];
+    given.into_iter().map(|given| ConfigEntry { modify_index: Index(7), ..ConfigEntry::decode(given).unwrap() }).collect()
+}
+
+fn chain() -> DiscoveryChain {
+    let resolver = ChainResolver { connect_timeout: Span(5), target: "t".into(), ..ChainResolver::default() };
+    let node = ChainNode { kind: "resolver".into(), resolver: Some(resolver), ..ChainNode::default() };
+    let splits = vec![ChainSplit { weight: Weight(3333), next_node: "n".into() }];
+    let splitter = ChainNode { kind: "splitter".into(), splits, ..ChainNode::default() };
+    let nodes = [("n".to_owned(), node), ("s".to_owned(), splitter)].into();
+    let targets = [("t".to_owned(), ChainTarget::new("web", "v1", "default", "dc1"))].into();
+    DiscoveryChain { service_name: "web".into(), nodes, targets, ..DiscoveryChain::default() }
+}
+
 pub(super) fn commands() -> Vec<Command> {
     let register = || Register {
         node: node(),
@@ -393,6 +476,8 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Autopilot { config: AutopilotConfig::default(), cas: None },
         Command::Autopilot { config: AutopilotConfig::default(), cas: Some(Index(0)) },
         Command::PreparedQuery { verb: PreparedQueryVerb::Create, query: Box::new(prepared_query()) },
+        Command::ConfigEntry { verb: ConfigEntryVerb::Cas, entry: Box::new(config_entries().remove(0)) },
+        Command::Intention { verb: IntentionVerb::Upsert, intention: Box::new(intention()) },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -406,8 +491,10 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Txn { .. } => 8,
         Command::Autopilot { .. } => 9,
         Command::PreparedQuery { .. } => 10,
+        Command::ConfigEntry { .. } => 11,
+        Command::Intention { .. } => 12,
     };
-    covers(all.iter().map(number), 11);
+    covers(all.iter().map(number), 13);
     all
 }
 
