@@ -107,7 +107,11 @@ impl Authorizer {
             Reply::ConfigEntries(rows) => drop_unless(rows, |row| row.kind() == EntryKind::ProxyDefaults || service(&row.name)),
             Reply::Intentions(rows) => drop_unless(rows, |row| self.sees_intention(row)),
             Reply::IntentionMatches(lists) => {
-                lists.iter_mut().fold(false, |any, rows| drop_unless(rows, |row| self.sees_intention(row)) || any)
+                let mut any = false;
+                for rows in lists {
+                    any |= drop_unless(rows, |row| self.sees_intention(row));
+                }
+                any
             }
             Reply::GatewayServices(rows) => drop_unless(rows, |row| service(&row.service)),
             _ => false,
