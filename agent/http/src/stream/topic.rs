@@ -244,6 +244,7 @@ impl Topic {
         let mut read = clock::now();
         loop {
             options.min_index = self.known.lock().current.index;
+            let asked = clock::now();
             let answered = tokio::select! {
                 answered = cluster.query(&self.key.query, &options) => answered,
                 () = self.ended.notified() => break,
@@ -251,7 +252,9 @@ impl Topic {
             };
             match answered {
                 Ok(answer) if answer.meta.index != options.min_index => self.take(answer.meta.index, answer.content),
-                Ok(_) => {}
+                // Nothing new: the time is up. An answer that did not wait must not be asked for over and over.
+                Ok(_) if asked.elapsed() >= RETRY_PAUSE => {}
+                Ok(_) => clock::sleep(RETRY_PAUSE).await,
                 Err(ClusterError::PermissionDenied | ClusterError::BadRequest(_)) => break,
                 Err(error) => {
                     tracing::debug!(%error, "a stream waits for the servers");

@@ -13,7 +13,7 @@ use lictor_types::{
     AutopilotConfig, AutopilotHealth, Command, HealthCheck, HealthCheckDefinition, HealthStatus, Index, KeyringReply,
     KeyringRequest, KeyringVerb, KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute,
     PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer,
-    Reply, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
+    Reply, RestoreStep, ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -393,6 +393,10 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Autopilot { config: AutopilotConfig::default(), cas: None },
         Command::Autopilot { config: AutopilotConfig::default(), cas: Some(Index(0)) },
         Command::PreparedQuery { verb: PreparedQueryVerb::Create, query: Box::new(prepared_query()) },
+        Command::Restore { id: "r".into(), step: RestoreStep::Begin },
+        Command::Restore { id: "r".into(), step: RestoreStep::Rows { before: 7, rows: vec![0, 1, 255].into() } },
+        Command::Restore { id: "r".into(), step: RestoreStep::Finish { rows: u64::MAX } },
+        Command::Restore { id: String::new(), step: RestoreStep::Abort },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -406,8 +410,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Txn { .. } => 8,
         Command::Autopilot { .. } => 9,
         Command::PreparedQuery { .. } => 10,
+        Command::Restore { .. } => 11,
     };
-    covers(all.iter().map(number), 11);
+    covers(all.iter().map(number), 12);
     all
 }
 
