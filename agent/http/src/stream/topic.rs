@@ -24,6 +24,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long a topic that nobody follows is kept, so that who comes back misses nothing.
 const LINGER: Duration = Duration::from_secs(300);
 
+/// All that shapes an answer.
+type Parts<'a> = (&'a Query, &'a str, &'a Token, Consistency, Option<Duration>, &'a str, &'a BTreeMap<String, String>, &'a str);
+
 /// A question with all that shapes its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
@@ -33,7 +36,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// What counts of the options.
-    fn parts(&self) -> (&Query, &str, &Token, Consistency, Option<Duration>, &str, &BTreeMap<String, String>, &str) {
+    fn parts(&self) -> Parts<'_> {
         // Field by field, so that a new option is not forgotten here.
         let QueryOptions {
             datacenter,
