@@ -68,6 +68,8 @@ pub struct CheckExplanation {
     pub kind: String,
     /// Its state.
     pub status: HealthStatus,
+    /// Free text from its definition; of maintenance, its reason.
+    pub notes: String,
     /// Output of the last run that the catalog knows.
     pub output: String,
     /// Index of the last change of its row.

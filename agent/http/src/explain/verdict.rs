@@ -86,6 +86,7 @@ fn of_check(check: &HealthCheck, facts: Option<&Facts>) -> CheckExplanation {
         name: check.name.clone(),
         kind: check.kind.clone(),
         status: check.status,
+        notes: check.notes.clone(),
         output: check.output.clone(),
         modify_index: check.modify_index,
         ..CheckExplanation::default()
@@ -108,7 +109,8 @@ fn reason(checks: &[CheckExplanation], maintenance: &str) -> String {
     let Some(worst) = checks.first() else {
         return "it has no checks, and nothing speaks against it".to_owned();
     };
-    let output = quoted(&worst.output);
+    let said = if maintenance.is_empty() { &worst.output } else { &worst.notes };
+    let output = quoted(said);
     let because = if output.is_empty() { String::new() } else { format!(": {output}") };
     let mut reason = match (maintenance, worst.status) {
         (what @ ("node" | "service"), _) => format!("the {what} is in maintenance{because}"),

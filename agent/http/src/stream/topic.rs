@@ -24,6 +24,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long a topic that nobody follows is kept, so that who comes back misses nothing.
 const LINGER: Duration = Duration::from_secs(300);
 
+/// All that shapes an answer.
+type Parts<'a> = (&'a Query, &'a str, &'a Token, Consistency, Option<Duration>, &'a str, &'a BTreeMap<String, String>, &'a str);
+
 /// A question with all that shapes its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
@@ -33,8 +36,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// What counts of the options.
-    #[expect(clippy::type_complexity, reason = "it is compared and hashed, and seen nowhere else")]
-    fn parts(&self) -> (&Query, &str, &Token, Consistency, Option<Duration>, &str, &BTreeMap<String, String>, &str) {
+    fn parts(&self) -> Parts<'_> {
         // Field by field, so that a new option is not forgotten here.
         let QueryOptions {
             datacenter,
@@ -245,6 +247,7 @@ impl Topic {
         let mut read = clock::now();
         loop {
             options.min_index = self.known.lock().current.index;
+            let asked = clock::now();
             let answered = tokio::select! {
                 answered = cluster.query(&self.key.query, &options) => answered,
                 () = self.ended.notified() => break,
@@ -252,7 +255,9 @@ impl Topic {
             };
             match answered {
                 Ok(answer) if answer.meta.index != options.min_index => self.take(answer.meta.index, answer.content),
-                Ok(_) => {}
+                // Nothing new: the time is up. An answer that did not wait must not be asked for over and over.
+                Ok(_) if asked.elapsed() >= RETRY_PAUSE => {}
+                Ok(_) => clock::sleep(RETRY_PAUSE).await,
                 Err(ClusterError::PermissionDenied | ClusterError::BadRequest(_)) => break,
                 Err(error) => {
                     tracing::debug!(%error, "a stream waits for the servers");

@@ -8,6 +8,10 @@ fn check(id: &str, status: HealthStatus, output: &str) -> Arc<HealthCheck> {
     Arc::new(HealthCheck { check_id: id.into(), status, output: output.into(), ..HealthCheck::default() })
 }
 
+fn maintenance(id: &str, reason: &str) -> Arc<HealthCheck> {
+    Arc::new(HealthCheck { notes: reason.into(), ..HealthCheck::clone(&check(id, HealthStatus::Critical, "")) })
+}
+
 fn row(node: &str, checks: Vec<Arc<HealthCheck>>) -> CheckServiceNode {
     let row = Node { node: node.into(), address: "10.0.0.1".into(), ..Node::default() };
     let service = NodeService { id: "web-1".into(), service: "web".into(), port: 80, ..NodeService::default() };
@@ -42,7 +46,7 @@ fn the_worst_check_decides_and_says_why() {
             "its node cannot be reached: gone (and 1 more critical)",
         ),
         (
-            vec![check("a", Critical, "x"), check(NODE_MAINTENANCE, Critical, "move")],
+            vec![check("a", Critical, "x"), maintenance(NODE_MAINTENANCE, "move")],
             false,
             false,
             "the node is in maintenance: move (and 1 more critical)",

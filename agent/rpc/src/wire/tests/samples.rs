@@ -18,8 +18,8 @@ use lictor_types::{
     AutopilotConfig, AutopilotHealth, Command, ConfigEntry, ConfigEntryVerb, EntryKind, HealthCheck, HealthCheckDefinition,
     HealthStatus, Index, Intention, IntentionAction, IntentionEnd, IntentionVerb, KeyringReply, KeyringRequest, KeyringVerb,
     KvEntry, KvVerb, MemberStatus, Node, NodeService, Operated, Operation, Outcome, PreparedExecute, PreparedExecution,
-    PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer, Reply, ServerHealth,
-    ServiceNode, Session, TxnOp, TxnReply,
+    PreparedFailover, PreparedQuery, PreparedQueryVerb, Query, RaftConfiguration, RaftOperation, RaftServer, Reply, RestoreStep,
+    ServerHealth, ServiceNode, Session, TxnOp, TxnReply,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -478,6 +478,10 @@ pub(super) fn commands() -> Vec<Command> {
         Command::PreparedQuery { verb: PreparedQueryVerb::Create, query: Box::new(prepared_query()) },
         Command::ConfigEntry { verb: ConfigEntryVerb::Cas, entry: Box::new(config_entries().remove(0)) },
         Command::Intention { verb: IntentionVerb::Upsert, intention: Box::new(intention()) },
+        Command::Restore { id: "r".into(), step: RestoreStep::Begin },
+        Command::Restore { id: "r".into(), step: RestoreStep::Rows { before: 7, rows: vec![0, 1, 255].into() } },
+        Command::Restore { id: "r".into(), step: RestoreStep::Finish { rows: u64::MAX } },
+        Command::Restore { id: String::new(), step: RestoreStep::Abort },
     ];
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
@@ -493,8 +497,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::PreparedQuery { .. } => 10,
         Command::ConfigEntry { .. } => 11,
         Command::Intention { .. } => 12,
+        Command::Restore { .. } => 13,
     };
-    covers(all.iter().map(number), 13);
+    covers(all.iter().map(number), 14);
     all
 }
 
