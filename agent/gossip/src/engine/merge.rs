@@ -178,6 +178,8 @@ impl Engine {
         if let Some(entry) = self.roster.get(record.ident.node)
             && entry.is_active()
             && entry.card.address != card.address
+            // A newer generation was given by members that had found the old one gone; it is not a copy, which begins with the first.
+            && record.ident.generation <= entry.ident.generation
         {
             return conflict(ConflictKind::Id, entry);
         }
