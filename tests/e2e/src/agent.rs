@@ -331,7 +331,10 @@ impl Drop for Agent {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default();
-            eprintln!("--- the last of {}\n{}", self.node(), last.join("\n"));
+            // A panic is told in two lines.
+            let panics = lines.windows(2).filter(|two| two.iter().any(|line| line.contains("panicked at"))).flatten();
+            let panics: Vec<&str> = panics.copied().take(LOG_LINES).collect();
+            eprintln!("--- the last of {}\n{}\n{}", self.node(), panics.join("\n"), last.join("\n"));
         }
         self.kill();
     }

@@ -12,11 +12,12 @@ fn row(what: &str, scenario: &Scenario) -> Findings {
     let found = scenario.run();
     let seconds = |time: Option<Duration>| time.map_or("never".to_owned(), |time| format!("{:.1}", time.as_secs_f64()));
     println!(
-        "{:>5} {what:<28} {:>9} {:>8} {:>7} {:>8} {:>6.1} {:>6.1} {:>7} {:>6.2} {:>7.0} {:>5} {:>7.1}",
+        "{:>5} {what:<28} {:>9} {:>8} {:>7} {:>7} {:>8} {:>6.1} {:>6.1} {:>7} {:>6.2} {:>7.0} {:>5} {:>7.1}",
         scenario.members,
         seconds(found.converged),
         found.false_failures,
         found.wronged,
+        found.wronged_by_stalled,
         found.stalled_failures,
         found.first_told.0.as_secs_f64(),
         found.first_told.1.as_secs_f64(),
@@ -46,7 +47,7 @@ fn main() {
     }
     println!("seed {seed}");
     println!(
-        "    n scenario                     converged falsely wronged stalled first  worst     all  pkt/s    B/s  max    wall"
+        "    n scenario                     converged  falsely wronged by.them  stalled first  worst     all  pkt/s    B/s  max    wall"
     );
     for members in sizes {
         for loss in if only_stalls { vec![] } else { vec![0.0, 0.01, 0.10, 0.25] } {

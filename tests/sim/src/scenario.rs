@@ -47,6 +47,8 @@ pub struct Findings {
     pub false_failures: usize,
     /// The different members so wronged.
     pub wronged: usize,
+    /// How many of these were told first by a member that stalls itself.
+    pub wronged_by_stalled: usize,
     /// Failures told of members that had stalled.
     pub stalled_failures: usize,
     /// From a kill until the first member told of it: mean and worst.
@@ -103,6 +105,10 @@ impl Scenario {
         wronged.sort_unstable();
         wronged.dedup();
         found.wronged = wronged.len();
+        let first_by_stalled = |about: &&usize| {
+            failures().find(|heard| !heard.impaired && heard.about == **about).is_some_and(|heard| pool.ever_stalled(heard.by))
+        };
+        found.wronged_by_stalled = wronged.iter().filter(first_by_stalled).count();
         found.packet_largest = pool.packet_largest();
         found.trace = pool.trace();
         found

@@ -157,7 +157,8 @@ impl Engine {
         self.tickets
     }
 
-    fn exchange(&mut self, now: Duration, to: SocketAddr, kind: ExchangeKind) -> u64 {
+    /// Begins an exchange of the whole state.
+    pub(crate) fn exchange(&mut self, now: Duration, to: SocketAddr, kind: ExchangeKind) -> u64 {
         self.stats.exchanges += 1;
         let state_kind = if matches!(kind, ExchangeKind::Join) { StateKind::Join } else { StateKind::PushPull };
         let bytes = self.state(now, state_kind);

@@ -5,6 +5,7 @@
 
 use crate::engine::broadcasts::Topic;
 use crate::engine::event::{Conflict, ConflictKind, Event};
+use crate::engine::exchange::ExchangeKind;
 use crate::engine::identity::{Ident, NodeKey};
 use crate::engine::own::Presence;
 use crate::engine::roster::{Entry, Standing, remembered};
@@ -16,6 +17,9 @@ use crate::engine::{Engine, REMEMBERED_MAX};
 use foca::State;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many probe intervals a suspect has to answer the only one who suspects it.
+const ANSWER_INTERVALS: u32 = 2;
 
 impl Engine {
     /// Items of a packet or a state. `spread`: news among them are passed on.
@@ -174,6 +178,8 @@ impl Engine {
         if let Some(entry) = self.roster.get(record.ident.node)
             && entry.is_active()
             && entry.card.address != card.address
+            // A newer generation was given by members that had found the old one gone; it is not a copy, which begins with the first.
+            && record.ident.generation <= entry.ident.generation
         {
             return conflict(ConflictKind::Id, entry);
         }
@@ -321,6 +327,16 @@ impl Engine {
             return;
         }
         let record = Record { ident: entry.ident, incarnation: entry.incarnation, claim: Claim::Failed, card: None, age_s: 0 };
+        let (to, time) = (entry.card.address, self.settings.probe_interval * ANSWER_INTERVALS);
+        // The suspect may have objected while this member could not hear it: others heard it, and say nothing.
+        let later = self.roster.change(node, |entry| match &mut entry.standing {
+            Standing::Suspect(suspicion) => suspicion.ask(time).then(|| suspicion.deadline()),
+            _ => None,
+        });
+        if let Some(Some(deadline)) = later {
+            self.exchange(now, to, ExchangeKind::PushPull);
+            return self.timers.set(deadline, Timer::Suspicion(node));
+        }
         // Who has reason to doubt itself leaves it to others to be first: once, for as long as the doubt is large.
         let doubt = f64::from(self.awareness.score()) / f64::from(self.settings.awareness_max_multiplier.max(1));
         if self.settings.lifeguard && doubt > 0.0 && self.is_slow(now) {

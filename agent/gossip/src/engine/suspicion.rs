@@ -50,6 +50,8 @@ pub(crate) struct Suspicion {
     grace: Duration,
     /// Whether time was added already because this member doubted itself when the suspicion ran out.
     doubted: bool,
+    /// Whether the suspect was asked itself when the suspicion ran out and nobody had shared it.
+    asked: bool,
     /// Who suspects, the first one at the front.
     accusers: Vec<NodeKey>,
 }
@@ -57,7 +59,7 @@ pub(crate) struct Suspicion {
 impl Suspicion {
     /// Begun at `now` by `accuser`.
     pub(crate) fn new(bounds: SuspicionBounds, now: Duration, accuser: NodeKey) -> Self {
-        Self { bounds, started: now, grace: Duration::ZERO, doubted: false, accusers: vec![accuser] }
+        Self { bounds, started: now, grace: Duration::ZERO, doubted: false, asked: false, accusers: vec![accuser] }
     }
 
     /// Another member suspects too. True if that is news which counts (and is worth telling others).
@@ -81,6 +83,17 @@ impl Suspicion {
             self.extend(self.bounds.max.saturating_sub(self.bounds.min).mul_f64(part.clamp(0.0, 1.0)));
         }
         !std::mem::replace(&mut self.doubted, true)
+    }
+
+    /// Whether the suspect is to be asked itself before it counts as failed: nobody shares the suspicion, though others could. Adds time for
+    /// its answer. False from the second time on.
+    pub(crate) fn ask(&mut self, time: Duration) -> bool {
+        let lonely = self.bounds.wanted > 0 && self.accusers.len() == 1;
+        if !lonely || std::mem::replace(&mut self.asked, true) {
+            return false;
+        }
+        self.extend(time);
+        true
     }
 
     /// When the member counts as failed.
@@ -127,6 +140,20 @@ mod tests {
         assert_eq!(suspicion.deadline(), Duration::from_secs(23));
         assert!(suspicion.doubt(0.5) && !suspicion.doubt(0.5), "doubted once");
         assert_eq!(suspicion.deadline(), Duration::from_secs(43));
+    }
+
+    #[test]
+    fn who_is_alone_with_a_suspicion_asks_the_suspect_once() {
+        let second = Duration::from_secs(1);
+        let mut lonely = Suspicion::new(bounds(100, true), Duration::ZERO, 1);
+        assert!(lonely.ask(second) && !lonely.ask(second));
+        assert_eq!(lonely.deadline(), Duration::from_secs(49));
+        let mut shared = Suspicion::new(bounds(100, true), Duration::ZERO, 1);
+        shared.confirm(2);
+        assert!(!shared.ask(second), "others found the same");
+        for (members, lifeguard) in [(3, true), (100, false)] {
+            assert!(!Suspicion::new(bounds(members, lifeguard), Duration::ZERO, 1).ask(second), "nobody could share it");
+        }
     }
 
     #[test]

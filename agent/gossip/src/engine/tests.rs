@@ -639,3 +639,21 @@ fn a_member_that_shall_not_tells_no_coordinate() {
     assert_eq!(net.engines[&3].coordinate(), Vivaldi::new().point().clone(), "it measures nothing");
     assert!(net.engines.values().all(|engine| engine.alive() == 3));
 }
+
+#[test]
+fn a_member_that_others_let_in_under_another_address_is_taken_though_the_old_one_seems_alive() {
+    let mut engine = Engine::new(settings(), own("n1", "id-1", 1), Duration::ZERO, 1);
+    let claim = |generation, port| {
+        let card = Card { name: "n2".into(), address: at(port), version: u32::from(port), tags: Tags::new(&BTreeMap::new()) };
+        let ident = Ident { node: identity::node_key("id-2"), generation };
+        Record { ident, incarnation: 0, claim: Claim::Alive, card: Some(Arc::new(card)), age_s: 0 }
+    };
+    let address = |engine: &Engine| engine.members().iter().find(|member| &*member.name == "n2").map(|member| member.port);
+    engine.apply(Duration::ZERO, claim(0, 5), false);
+    // The same generation elsewhere is a copy …
+    engine.apply(Duration::ZERO, claim(0, 6), false);
+    assert_eq!(address(&engine), Some(5));
+    // … a newer one came back after others had found it gone.
+    engine.apply(Duration::ZERO, claim(1, 7), false);
+    assert_eq!(address(&engine), Some(7));
+}

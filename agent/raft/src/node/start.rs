@@ -199,6 +199,8 @@ fn config(timing: &Timing) -> Result<Config, RaftError> {
         // The log may have lost entries that were not acknowledged: leading on in the same term could write others in their place.
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
+        // A member that comes back with an old copy of its directory, or none, has broken its word; but the leader must not die of it.
+        allow_log_reversion: Some(true),
         ..Config::default()
     };
     config.validate().map_err(|e| RaftError::Settings(e.to_string()))

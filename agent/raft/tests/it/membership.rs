@@ -206,3 +206,24 @@ async fn a_wrong_address_is_set_right_by_the_member_itself() {
     assert_eq!(cluster.keys(others[0]).len(), 1);
     cluster.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_lost_its_log_is_filled_again_and_unseats_nobody() {
+    let mut cluster = Cluster::founded(Kind::Disk, 11, 3).await;
+    for i in 0..20 {
+        cluster.write(&format!("k{i}")).await;
+    }
+    cluster.agree().await;
+    let leader = cluster.leader().await;
+    let loser = (1..=3).find(|id| *id != leader).unwrap();
+    cluster.stop(loser).await;
+    let slot = cluster.slots.get_mut(&loser).unwrap();
+    slot.storage = lictor_raft::storage::MemStorage::disk();
+    std::fs::remove_dir_all(slot.directory.as_ref().unwrap()).unwrap();
+    cluster.start(loser).await;
+    cluster.write("after").await;
+    cluster.agree().await;
+    assert_eq!(cluster.keys(loser).len(), 21);
+    assert_eq!(cluster.leader().await, leader);
+    cluster.end().await;
+}

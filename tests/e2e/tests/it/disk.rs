@@ -31,6 +31,8 @@ impl Over {
         }
         let mounted = Self(folder.to_owned());
         assert!(run("cp", &["-a"], &[&aside.join("."), folder]), "the data can be copied back");
+        // The next one shall not find it.
+        fs::remove_dir_all(&aside).expect("the copy can be removed");
         Some(mounted)
     }
 }

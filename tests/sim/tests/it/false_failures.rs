@@ -11,16 +11,22 @@ fn loss_alone_makes_no_failures() {
     }
 }
 
-/// Members that stall long and wake for moments, a quarter of the pool; without pings over TCP, so that what remains is Lifeguard's part.
+/// Members that stall long and wake for moments, a quarter of the pool. Without pings over TCP, so that what remains is Lifeguard's part;
+/// and with them, where a member that stood still must not judge by what it could not hear.
 #[test]
 fn lifeguard_makes_fifty_times_fewer_failures_under_stalls() {
     let ms = Duration::from_millis;
-    let stalls = Stalls { members: 25, stalled: (ms(4_000), ms(16_000)), awake: (ms(1), ms(500)), service: ms(2) };
-    let mut scenario = Scenario { stalls: Some(stalls), watched: Duration::from_secs(50), ..Scenario::new(crate::seed(), 100) };
-    scenario.settings.tcp_fallback = false;
-    let guarded = scenario.run().false_failures;
-    scenario.settings.lifeguard = false;
-    let plain = scenario.run().false_failures;
-    assert!(plain >= 200, "the scenario is too mild to tell: {plain} false failures without Lifeguard");
-    assert!(guarded * 50 <= plain, "{guarded} false failures with Lifeguard, {plain} without");
+    for (stalled, awake, service, tcp_fallback) in
+        [((ms(4_000), ms(16_000)), (ms(1), ms(500)), ms(2), false), ((ms(1_000), ms(8_000)), (ms(1), ms(256)), ms(5), true)]
+    {
+        let stalls = Stalls { members: 25, stalled, awake, service };
+        let mut scenario =
+            Scenario { stalls: Some(stalls), watched: Duration::from_secs(60), ..Scenario::new(crate::seed(), 100) };
+        scenario.settings.tcp_fallback = tcp_fallback;
+        let guarded = scenario.run().false_failures;
+        scenario.settings.lifeguard = false;
+        let plain = scenario.run().false_failures;
+        assert!(plain >= 200, "the scenario is too mild to tell: {plain} false failures without Lifeguard");
+        assert!(guarded * 50 <= plain, "stalls of {stalled:?}: {guarded} false failures with Lifeguard, {plain} without");
+    }
 }
