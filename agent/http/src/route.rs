@@ -41,6 +41,7 @@ pub(crate) enum Route {
     AgentToken,
     AgentConfigSources,
     AgentPlugins,
+    AgentPlugin,
     CatalogRegister,
     CatalogDeregister,
     CatalogDatacenters,
@@ -253,6 +254,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/agent/config/sources", GET, Route::AgentConfigSources),
     ("/v1/agent/config/plan", GET, Route::AgentPlan),
     ("/v1/agent/plugins", GET, Route::AgentPlugins),
+    ("/v1/agent/plugin/", GET, Route::AgentPlugin),
     ("/v1/operator/raft/transfer-leader", POST, Route::RaftTransferLeader),
 ];
 

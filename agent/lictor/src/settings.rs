@@ -219,6 +219,7 @@ pub(crate) fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins:
         plugins: config.plugins.entries.values().map(block).collect(),
         limits: lictor_plugins::Limits::default(),
         data_dir: config.data_dir.clone().filter(|_| !config.dev),
+        log: None,
         seed,
     }
 }

@@ -32,6 +32,15 @@ pub(crate) fn componentize(module: &[u8]) -> Result<Option<Vec<u8>>, LoadError> 
     encode().map(Some).map_err(|error| LoadError::Mismatch(format!("{error:#}").lines().next().unwrap_or_default().to_owned()))
 }
 
+/// A component of a core module built with wit-bindgen, for tools that want one in a file; what is none already, or says nothing
+/// of a contract, stays as it is. The agent takes all of them.
+pub fn component_of(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+    match module {
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => Ok(componentize(module)?.unwrap_or_else(|| module.to_vec())),
+        _ => Ok(module.to_vec()),
+    }
+}
+
 /// The module without its `component-type` sections, and whether it had any.
 fn without_component_data(module: &[u8]) -> Result<(Vec<u8>, bool), LoadError> {
     let cut_short = || LoadError::Malformed("a section is cut short".to_owned());

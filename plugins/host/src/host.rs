@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 /// The plugin part of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,8 @@ pub struct PluginSettings {
     pub limits: Limits,
     /// The agent's data directory: compiled modules are kept below it. `None`: every start compiles anew.
     pub data_dir: Option<PathBuf>,
+    /// Takes guests' log lines as well, `level: message`; lines beyond its room are dropped. For tools that show them.
+    pub log: Option<mpsc::Sender<String>>,
     /// Where the bytes of the `random` grant come from: 32 unpredictable bytes in production.
     pub seed: [u8; 32],
 }

@@ -29,6 +29,7 @@ mod status;
 mod wasi;
 
 pub use contract::CONTRACT;
+pub use core_module::component_of;
 pub use engine::RUNS_MAX;
 pub use error::LoadError;
 pub use host::{PluginBlock, PluginHost, PluginSettings, Verdict};

@@ -134,7 +134,8 @@ impl PluginProbe {
         let deadline = ready.limits.deadline.map_or(deadline, |limit| deadline.min(now + limit));
         let allowed = deadline.saturating_duration_since(now);
         let seed = self.inner.seed(&ready.grants);
-        let state = RunState::new(Arc::clone(&self.slot.name), Arc::clone(&ready.grants), &ready.limits, deadline, seed);
+        let mut state = RunState::new(Arc::clone(&self.slot.name), Arc::clone(&ready.grants), &ready.limits, deadline, seed);
+        state.tap.clone_from(&self.inner.settings().log);
         let mut store = new_store(runtime, state);
         let _ticking = runtime.ticking();
         let mut used = Used::default();

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use types::Failure;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
@@ -27,6 +28,8 @@ pub(crate) struct RunState {
     pub(crate) denials: Vec<String>,
     pub(crate) rng: Option<Box<StdRng>>,
     pub(crate) seed: [u8; 32],
+    /// Takes log lines beside the log.
+    pub(crate) tap: Option<mpsc::Sender<String>>,
     log_bytes: usize,
     sent_bytes: usize,
     received_bytes: usize,
@@ -50,6 +53,7 @@ impl RunState {
             denials: Vec::new(),
             rng: None,
             seed,
+            tap: None,
             log_bytes: 0,
             sent_bytes: 0,
             received_bytes: 0,
@@ -166,6 +170,17 @@ impl RunState {
     }
 }
 
+impl log::Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl types::Host for RunState {}
 
 impl log::Host for RunState {
@@ -176,6 +191,10 @@ impl log::Host for RunState {
             return Err(wasmtime::Error::new(LimitHit::Log(Size(self.limits.log_bytes))));
         }
         crate::events::guest_log(&self.plugin, level, &message);
+        if let Some(tap) = &self.tap {
+            // Whoever shows lines shows the first ones.
+            let _ = tap.try_send(format!("{}: {message}", level.as_str()));
+        }
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod escape;
 mod guests;
 mod limits;
 mod load;
+mod real;
 mod redis;
 mod scripts;
 mod shipped;
