@@ -59,6 +59,9 @@ fn figure(answer: &str, name: &str) -> Option<f64> {
 fn judge(answer: &str, address: &str, connections: Option<i64>, memory: Option<i64>) -> Result<Outcome, Error> {
     if !answer.starts_with("STAT ") || !answer.ends_with("END\r\n") {
         let shown: String = answer.chars().take(60).collect();
+        if shown.starts_with("ERROR ") || shown.starts_with("SERVER_ERROR ") {
+            return Err(Error::new([address, " answers with ", shown.trim_end()].concat()));
+        }
         return Err(Error::new(["the answer is not of memcached: ", shown.trim_end()].concat()));
     }
     let share = |used: &str, all: &str| match (figure(answer, used), figure(answer, all)) {

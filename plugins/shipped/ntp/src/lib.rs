@@ -38,7 +38,8 @@ impl Check for Ntp {
         let (answer, sent_s, came_s) = ask(&udp, timeout_ms).map_err(|error| error.while_doing(address))?;
         let read =
             Answer::read(&answer).ok_or_else(|| Error::new([address, " answers with something else than NTP"].concat()))?;
-        if read.stratum == 0 {
+        // Stratum 0 with a word is a kiss of death (RFC 5905, 7.4); without one the server does not know its own.
+        if read.stratum == 0 && !read.reference.is_empty() {
             return Ok(Outcome::critical([address, " refuses: ", &read.reference].concat()));
         }
         if read.unsynchronised || i64::from(read.stratum) > check.integer("max_stratum").unwrap_or(15) {
@@ -115,7 +116,7 @@ impl Answer {
         }
         Some(Self {
             stratum: bytes[1],
-            unsynchronised: first >> 6 == 3 || bytes[1] >= 16,
+            unsynchronised: first >> 6 == 3 || bytes[1] == 0 || bytes[1] >= 16,
             reference: String::from_utf8_lossy(&bytes[12..16]).trim_end_matches('\0').to_owned(),
             received_s: unix_s(&bytes[32..40])?,
             sent_s: unix_s(&bytes[40..48])?,
