@@ -62,30 +62,28 @@ impl ServerCertVerifier for Onlooker {
     }
 }
 
-fn look(stream: lictor_net::TcpStream, name: ServerName<'static>) -> impl Future<Output = Result<Handshake, String>> {
-    async move {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let judge = WebPkiServerVerifier::builder_with_provider(roots()?, Arc::clone(&provider)).build();
-        let judge = judge.map_err(|error| error.to_string())?;
-        let onlooker = Arc::new(Onlooker { judge, distrust: Mutex::new(None) });
-        let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = builder
-            .map_err(|error| error.to_string())?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&onlooker) as Arc<dyn ServerCertVerifier>)
-            .with_no_client_auth();
-        let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-        let stream = stream.map_err(|error| format!("TLS: {error}"))?;
-        let (_, session) = stream.get_ref();
-        let chain = session.peer_certificates().unwrap_or_default().iter();
-        let chain: Vec<Vec<u8>> = chain.map(|certificate| certificate.as_ref().to_vec()).collect();
-        if chain.iter().map(Vec::len).sum::<usize>() > CHAIN_BYTES_MAX {
-            return Err(format!("TLS: the certificates have more than {CHAIN_BYTES_MAX} bytes"));
-        }
-        let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or_default().replace('_', ".");
-        let distrust = onlooker.distrust.lock().take();
-        Ok(Handshake { version, chain, distrust })
+async fn look(stream: lictor_net::TcpStream, name: ServerName<'static>) -> Result<Handshake, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let judge = WebPkiServerVerifier::builder_with_provider(roots()?, Arc::clone(&provider)).build();
+    let judge = judge.map_err(|error| error.to_string())?;
+    let onlooker = Arc::new(Onlooker { judge, distrust: Mutex::new(None) });
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = builder
+        .map_err(|error| error.to_string())?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&onlooker) as Arc<dyn ServerCertVerifier>)
+        .with_no_client_auth();
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    let stream = stream.map_err(|error| format!("TLS: {error}"))?;
+    let (_, session) = stream.get_ref();
+    let chain = session.peer_certificates().unwrap_or_default().iter();
+    let chain: Vec<Vec<u8>> = chain.map(|certificate| certificate.as_ref().to_vec()).collect();
+    if chain.iter().map(Vec::len).sum::<usize>() > CHAIN_BYTES_MAX {
+        return Err(format!("TLS: the certificates have more than {CHAIN_BYTES_MAX} bytes"));
     }
+    let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or_default().replace('_', ".");
+    let distrust = onlooker.distrust.lock().take();
+    Ok(Handshake { version, chain, distrust })
 }
 
 impl Host for RunState {
