@@ -65,6 +65,7 @@ impl HostMonotonicClock for SinceStart {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(1_000_000)
+        // Go's runtime takes a clock that says zero for a broken one.
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1).saturating_mul(1_000_000)
     }
 }
