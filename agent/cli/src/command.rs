@@ -16,6 +16,8 @@ pub struct Invocation<'a> {
     pub client: Client,
     /// The standard streams.
     pub terminal: &'a mut Terminal,
+    /// Every command of this program.
+    pub commands: &'a [&'static Command],
     /// Version of this program.
     pub version: &'a str,
 }
@@ -75,7 +77,13 @@ impl Command {
         flags::render(usage.trim_end(), &format!("{}.", self.about), self.help, self.flags, self.reach.flags())
     }
 
-    pub(crate) async fn run(&self, arguments: &[String], version: &str, terminal: &mut Terminal) -> Result<ExitCode, Failure> {
+    pub(crate) async fn run(
+        &self,
+        arguments: &[String],
+        version: &str,
+        commands: &[&'static Command],
+        terminal: &mut Terminal,
+    ) -> Result<ExitCode, Failure> {
         let given = match flags::read(|name| self.all_flags().find(|row| row.name == name), arguments)? {
             Read::Given(given) => given,
             Read::Help => {
@@ -87,7 +95,7 @@ impl Command {
             Reach::Nowhere => Settings::default(),
             Reach::Agent | Reach::Datacenter => settings(&given).map_err(|error| Failure::Failed(error.to_string()))?,
         });
-        match (self.work)(Invocation { given, client, terminal, version }).await {
+        match (self.work)(Invocation { given, client, terminal, commands, version }).await {
             Err(Failure::Misused(text)) => {
                 Err(Failure::Usage(format!("{text}\n\n{}", self.page().trim_end()).trim_start().to_owned()))
             }

@@ -22,6 +22,7 @@ pub mod members;
 pub mod monitor;
 pub mod operator;
 pub mod plan;
+pub mod plugin;
 pub mod reload;
 pub mod rtt;
 pub mod services;
@@ -94,6 +95,8 @@ pub const ALL: &[&Command] = &[
     &operator::raft::REMOVE_PEER,
     &operator::raft::TRANSFER_LEADER,
     &plan::PLAN,
+    &plugin::INSPECT,
+    &plugin::LIST,
     &reload::RELOAD,
     &rtt::RTT,
     &services::DEREGISTER,

@@ -25,12 +25,14 @@ use std::process::ExitCode;
 /// Exit code of an unknown command, as Consul's.
 const UNKNOWN_COMMAND: u8 = 127;
 
-/// Runs the command that `arguments` (without the program's name) call for, and tells its exit code.
-pub async fn run(arguments: &[String], version: &str, terminal: &mut Terminal) -> ExitCode {
+/// Runs the command that `arguments` (without the program's name) call for, and tells its exit code. `more` are commands of other
+/// rooms, known beside those of this one.
+pub async fn run(arguments: &[String], version: &str, more: &[&'static Command], terminal: &mut Terminal) -> ExitCode {
+    let commands: Vec<&'static Command> = commands::ALL.iter().chain(more).copied().collect();
     let first = arguments.first().map(String::as_str);
     match first {
         Some("--help" | "-help" | "-h" | "help") => {
-            terminal.say(&overview(version));
+            terminal.say(&overview(version, &commands));
             return ExitCode::SUCCESS;
         }
         Some("--version" | "-version" | "-v") => {
@@ -39,13 +41,13 @@ pub async fn run(arguments: &[String], version: &str, terminal: &mut Terminal) -
         }
         _ => {}
     }
-    let Some((command, rest)) = find(arguments) else {
+    let Some((command, rest)) = find(arguments, &commands) else {
         if let Some(command) = not_built(arguments) {
             terminal.complain(&format!("the command `{command}` of Consul is not built yet"));
             return ExitCode::FAILURE;
         }
         let words: Vec<&str> = arguments.iter().take_while(|word| !word.starts_with('-')).map(String::as_str).collect();
-        if let Some(page) = (1..=words.len()).rev().find_map(|count| group_overview(&words.get(..count)?.join(" "))) {
+        if let Some(page) = (1..=words.len()).rev().find_map(|count| group_overview(&words.get(..count)?.join(" "), &commands)) {
             if arguments.iter().any(|argument| matches!(argument.as_str(), "-h" | "-help" | "--help")) {
                 terminal.say(page.trim_end());
                 return ExitCode::SUCCESS;
@@ -53,10 +55,10 @@ pub async fn run(arguments: &[String], version: &str, terminal: &mut Terminal) -
             terminal.complain(page.trim_end());
             return ExitCode::FAILURE;
         }
-        terminal.complain(&overview(version));
+        terminal.complain(&overview(version, &commands));
         return ExitCode::from(UNKNOWN_COMMAND);
     };
-    match command.run(rest, version, terminal).await {
+    match command.run(rest, version, &commands, terminal).await {
         Ok(code) => code,
         Err(failure) => {
             terminal.complain(&failure.to_string());
@@ -66,8 +68,8 @@ pub async fn run(arguments: &[String], version: &str, terminal: &mut Terminal) -
 }
 
 /// The command with the longest matching name, and the arguments behind it.
-fn find(arguments: &[String]) -> Option<(&'static Command, &[String])> {
-    commands::ALL
+fn find<'a>(arguments: &'a [String], commands: &[&'static Command]) -> Option<(&'static Command, &'a [String])> {
+    commands
         .iter()
         .copied()
         .filter(|command| {
@@ -84,12 +86,12 @@ fn not_built(arguments: &[String]) -> Option<&'static str> {
     commands::NOT_BUILT.iter().find(begins).copied()
 }
 
-fn overview(version: &str) -> String {
+fn overview(version: &str, commands: &[&'static Command]) -> String {
     let mut text = format!(
         "Usage: lictor [--version] [--help] <command> [<args>]\n\nLictor v{version}: service discovery, health checks, configuration.\n\nAvailable commands are:\n"
     );
     let mut lines = vec![("agent", "Runs an agent")];
-    lines.extend(commands::ALL.iter().map(|command| (command.name, command.about)));
+    lines.extend(commands.iter().map(|command| (command.name, command.about)));
     lines.sort_unstable();
     for (name, about) in lines {
         text.push_str(&format!("    {name:<30} {about}\n"));
@@ -99,10 +101,10 @@ fn overview(version: &str) -> String {
 }
 
 /// What words that only begin a command's name can be followed by; `None` if no command begins so.
-fn group_overview(group: &str) -> Option<String> {
+fn group_overview(group: &str, commands: &[&'static Command]) -> Option<String> {
     let mut text = format!("Usage: lictor {group} <subcommand> [options] [args]\n\nSubcommands:\n");
     let empty = text.len();
-    for command in commands::ALL {
+    for command in commands {
         if let Some(rest) = command.name.strip_prefix(group).and_then(|rest| rest.strip_prefix(' ')) {
             text.push_str(&format!("    {rest:<22} {}\n", command.about));
         }
@@ -140,10 +142,10 @@ mod tests {
     #[test]
     fn names_are_found_by_the_longest_match() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(find(&words("kv get -keys a")).unwrap().0.name, "kv get");
-        assert_eq!(find(&words("operator raft list-peers")).unwrap().1.len(), 0);
-        assert!(find(&words("kv")).is_none());
-        assert!(group_overview("operator").unwrap().contains("raft list-peers"));
-        assert!(group_overview("k").is_none());
+        assert_eq!(find(&words("kv get -keys a"), commands::ALL).unwrap().0.name, "kv get");
+        assert_eq!(find(&words("operator raft list-peers"), commands::ALL).unwrap().1.len(), 0);
+        assert!(find(&words("kv"), commands::ALL).is_none());
+        assert!(group_overview("operator", commands::ALL).unwrap().contains("raft list-peers"));
+        assert!(group_overview("k", commands::ALL).is_none());
     }
 }

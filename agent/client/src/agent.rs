@@ -72,6 +72,16 @@ impl Client {
         }
     }
 
+    /// Every WASM plugin that checks called.
+    pub async fn plugins(&self) -> Result<Vec<Value>, ClientError> {
+        self.get("/v1/agent/plugins", &[]).await?.json()
+    }
+
+    /// One of them; `None`: no check has called it.
+    pub async fn plugin(&self, name: &str) -> Result<Option<Value>, ClientError> {
+        self.find(&format!("/v1/agent/plugin/{}", crate::escape(name)), &[]).await
+    }
+
     /// Registers a service; the definition is in the API's JSON form.
     pub async fn register_service(&self, definition: &Value) -> Result<(), ClientError> {
         self.put("/v1/agent/service/register", &[], definition.to_string().into_bytes()).await.map(drop)

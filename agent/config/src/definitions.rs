@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const PLUGIN_KEYS: [&str; 4] = ["path", "sha256", "allow", "limits"];
-const LIMIT_KEYS: [&str; 3] = ["memory_bytes_max", "deadline", "fuel"];
 
 /// Reads what stands under `service(s)`, `check(s)` or `plugin`.
 pub(crate) fn read(reporter: &mut Reporter<'_>, fragment: &mut Fragment, key: &str, entry: &Entry) {
@@ -178,12 +177,15 @@ fn limits(reporter: &mut Reporter<'_>, path: &str, node: &Node, limits: &mut Plu
         let option = format!("{path}.{key}");
         let positive =
             |number: i64| u64::try_from(number).ok().filter(|n| *n > 0).ok_or(("must be above 0".to_owned(), String::new()));
-        let result = match key.as_str() {
-            "memory_bytes_max" => weak::integer(&field.value).and_then(positive).map(|n| limits.memory_bytes_max = Some(n)),
-            "fuel" => weak::integer(&field.value).and_then(positive).map(|n| limits.fuel = Some(n)),
-            "deadline" => weak::nanos(&field.value).and_then(positive).map(|n| limits.deadline = Some(Duration::from_nanos(n))),
+        let number = limits.numbers().into_iter().find(|(name, _)| name == key).map(|(_, place)| place);
+        let result = match (number, key.as_str()) {
+            (Some(place), _) => weak::integer(&field.value).and_then(positive).map(|n| *place = Some(n)),
+            (None, "deadline") => {
+                weak::nanos(&field.value).and_then(positive).map(|n| limits.deadline = Some(Duration::from_nanos(n)))
+            }
             _ => {
-                let hint = nearest(key, LIMIT_KEYS).map(|name| format!("did you mean {name:?}?")).unwrap_or_default();
+                let known = limits.numbers().map(|(name, _)| name).into_iter().chain(["deadline"]);
+                let hint = nearest(key, known).map(|name| format!("did you mean {name:?}?")).unwrap_or_default();
                 Err((format!("invalid config key {option}"), hint))
             }
         };

@@ -454,4 +454,44 @@ pub struct PluginLimits {
     pub deadline: Option<Duration>,
     /// Instructions.
     pub fuel: Option<u64>,
+    /// Entries of its tables.
+    pub table_elements_max: Option<u64>,
+    /// Core instances, memories and tables, each.
+    pub instances_max: Option<u64>,
+    /// Output.
+    pub output_bytes_max: Option<u64>,
+    /// Log text.
+    pub log_bytes_max: Option<u64>,
+    /// Metrics.
+    pub metrics_max: Option<u64>,
+    /// Connections, lookups and exchanges.
+    pub connections_max: Option<u64>,
+    /// Bytes sent.
+    pub sent_bytes_max: Option<u64>,
+    /// Bytes received, and read from files.
+    pub received_bytes_max: Option<u64>,
+    /// Runs of the plugin at once.
+    pub runs_max: Option<u64>,
+    /// Of one processor core, in percent, for all its runs together.
+    pub cpu_percent_max: Option<u64>,
+}
+
+impl PluginLimits {
+    /// The limits that are whole numbers above zero, by their keys.
+    pub(crate) fn numbers(&mut self) -> [(&'static str, &mut Option<u64>); 12] {
+        [
+            ("memory_bytes_max", &mut self.memory_bytes_max),
+            ("fuel", &mut self.fuel),
+            ("table_elements_max", &mut self.table_elements_max),
+            ("instances_max", &mut self.instances_max),
+            ("output_bytes_max", &mut self.output_bytes_max),
+            ("log_bytes_max", &mut self.log_bytes_max),
+            ("metrics_max", &mut self.metrics_max),
+            ("connections_max", &mut self.connections_max),
+            ("sent_bytes_max", &mut self.sent_bytes_max),
+            ("received_bytes_max", &mut self.received_bytes_max),
+            ("runs_max", &mut self.runs_max),
+            ("cpu_percent_max", &mut self.cpu_percent_max),
+        ]
+    }
 }

@@ -13,7 +13,7 @@ use http::StatusCode;
 use lictor_filter::{Filter, Schema};
 use lictor_net::clock;
 use lictor_telemetry::logs::{self, Level};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) async fn describe(call: &Call<'_>) -> Result<Reply, HttpError> {
     Ok(call.style.json(&call.app.node.describe(&call.token()).await?))
@@ -80,6 +80,16 @@ pub(crate) async fn config_sources(call: &Call<'_>) -> Result<Reply, HttpError> 
 /// The WASM plugins. Not in Consul.
 pub(crate) async fn plugins(call: &Call<'_>) -> Result<Reply, HttpError> {
     Ok(call.style.json(&call.app.node.plugins(&call.token()).await?))
+}
+
+/// One WASM plugin by its name. Not in Consul.
+pub(crate) async fn plugin(call: &Call<'_>) -> Result<Reply, HttpError> {
+    let all = call.app.node.plugins(&call.token()).await?;
+    let named = |plugin: &&Value| plugin.get("Name").and_then(Value::as_str) == Some(call.tail.as_str());
+    match all.iter().find(named) {
+        Some(plugin) => Ok(call.style.json(plugin)),
+        None => Err(HttpError::not_found(format!("no check has called a plugin {:?} yet", call.tail))),
+    }
 }
 
 pub(crate) async fn leave(call: &Call<'_>) -> Result<Reply, HttpError> {

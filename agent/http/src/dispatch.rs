@@ -285,6 +285,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentPlan => agent::plan(call).await,
         Route::AgentConfigSources => agent::config_sources(call).await,
         Route::AgentPlugins => agent::plugins(call).await,
+        Route::AgentPlugin => agent::plugin(call).await,
         Route::AgentLeave => agent::leave(call).await,
         Route::AgentMetrics => agent::metrics(call),
         Route::AgentServices => agent::services::list(call).await,

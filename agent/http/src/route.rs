@@ -41,6 +41,7 @@ pub(crate) enum Route {
     AgentToken,
     AgentConfigSources,
     AgentPlugins,
+    AgentPlugin,
     CatalogRegister,
     CatalogDeregister,
     CatalogDatacenters,
@@ -273,6 +274,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/stream/catalog/services", GET, Route::StreamServices),
     ("/v1/stream/health/service/", GET, Route::StreamHealthService),
     ("/v1/stream/kv/", GET, Route::StreamKeys),
+    ("/v1/agent/plugin/", GET, Route::AgentPlugin),
     ("/v1/operator/raft/transfer-leader", POST, Route::RaftTransferLeader),
 ];
 

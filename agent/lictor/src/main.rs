@@ -32,6 +32,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Version told to people and clients.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Commands beside the client's.
+#[cfg(feature = "plugins")]
+const MORE_COMMANDS: &[&lictor_cli::Command] = lictor_plugin_tools::COMMANDS;
+#[cfg(not(feature = "plugins"))]
+const MORE_COMMANDS: &[&lictor_cli::Command] = &[];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut terminal = Terminal::standard();
@@ -46,7 +52,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match arguments.split_first() {
             Some((command, rest)) if command == "agent" => boot::run(rest.to_vec(), &mut terminal).await,
-            _ => lictor_cli::run(&arguments, VERSION, &mut terminal).await,
+            _ => lictor_cli::run(&arguments, VERSION, MORE_COMMANDS, &mut terminal).await,
         }
     });
     // Whatever still blocks a thread (a look-up of a name, say) must not hold up the end.

@@ -190,24 +190,37 @@ pub(crate) fn level(config: &RuntimeConfig) -> Result<lictor_telemetry::logs::Le
 #[cfg(feature = "plugins")]
 pub(crate) fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins::PluginSettings {
     let defaults = lictor_plugins::Limits::default();
+    let limits = |given: &lictor_config::runtime::PluginLimits| {
+        let or = |number: Option<u64>, default: usize| number.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
+        lictor_plugins::Limits {
+            memory_bytes: or(given.memory_bytes_max, defaults.memory_bytes),
+            table_elements: or(given.table_elements_max, defaults.table_elements),
+            instances: or(given.instances_max, defaults.instances),
+            deadline: given.deadline.or(defaults.deadline),
+            output_bytes: or(given.output_bytes_max, defaults.output_bytes),
+            log_bytes: or(given.log_bytes_max, defaults.log_bytes),
+            metrics: or(given.metrics_max, defaults.metrics),
+            connections: or(given.connections_max, defaults.connections),
+            sent_bytes: or(given.sent_bytes_max, defaults.sent_bytes),
+            received_bytes: or(given.received_bytes_max, defaults.received_bytes),
+            concurrent: or(given.runs_max, defaults.concurrent),
+            fuel: given.fuel.or(defaults.fuel),
+            cpu_percent: given.cpu_percent_max.map_or(defaults.cpu_percent, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        }
+    };
     let block = |entry: &lictor_config::runtime::PluginEntry| lictor_plugins::PluginBlock {
         name: entry.name.clone(),
         path: (!entry.path.is_empty()).then(|| PathBuf::from(&entry.path)),
         sha256: (!entry.sha256.is_empty()).then(|| entry.sha256.clone()),
         allow: entry.allow.clone(),
-        limits: Some(lictor_plugins::Limits {
-            memory_bytes: entry
-                .limits
-                .memory_bytes_max
-                .map_or(defaults.memory_bytes, |n| usize::try_from(n).unwrap_or(usize::MAX)),
-            deadline: entry.limits.deadline.or(defaults.deadline),
-            ..defaults.clone()
-        }),
+        limits: Some(limits(&entry.limits)),
     };
     lictor_plugins::PluginSettings {
         plugin_dir: config.plugins.dir.clone(),
         plugins: config.plugins.entries.values().map(block).collect(),
-        limits: defaults.clone(),
+        limits: lictor_plugins::Limits::default(),
+        data_dir: config.data_dir.clone().filter(|_| !config.dev),
+        log: None,
         seed,
     }
 }

@@ -24,9 +24,11 @@
 mod context;
 mod describe;
 mod error;
+pub mod files;
 pub mod http;
 mod net;
 mod outcome;
+pub mod tls;
 
 #[doc(hidden)]
 pub mod bindings {

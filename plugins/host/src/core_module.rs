@@ -11,10 +11,11 @@ const CONTRACT_WIT: &[(&str, &str)] = &[
 
 /// Wraps a core module. What it says about its own types is not read (the reader of such data trusts it too much: some
 /// damaged modules send it into endless recursion) but replaced by the contract, which its imports and exports must then fit.
-pub(crate) fn componentize(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+/// `None`: it says nothing of a contract, as programs for WASI do.
+pub(crate) fn componentize(module: &[u8]) -> Result<Option<Vec<u8>>, LoadError> {
     let (mut bare, described) = without_component_data(module)?;
     if !described {
-        return Err(LoadError::CoreModule);
+        return Ok(None);
     }
     let mut encode = || {
         let mut resolve = wit_parser::Resolve::default();
@@ -28,7 +29,16 @@ pub(crate) fn componentize(module: &[u8]) -> Result<Vec<u8>, LoadError> {
         wit_component::embed_component_metadata(&mut bare, &resolve, world, wit_component::StringEncoding::UTF8, false)?;
         wit_component::ComponentEncoder::default().validate(true).module(&bare)?.encode()
     };
-    encode().map_err(|error| LoadError::Mismatch(format!("{error:#}").lines().next().unwrap_or_default().to_owned()))
+    encode().map(Some).map_err(|error| LoadError::Mismatch(format!("{error:#}").lines().next().unwrap_or_default().to_owned()))
+}
+
+/// A component of a core module built with wit-bindgen, for tools that want one in a file; what is none already, or says nothing
+/// of a contract, stays as it is. The agent takes all of them.
+pub fn component_of(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+    match module {
+        [0, b'a', b's', b'm', _, _, 0, 0, ..] => Ok(componentize(module)?.unwrap_or_else(|| module.to_vec())),
+        _ => Ok(module.to_vec()),
+    }
 }
 
 /// The module without its `component-type` sections, and whether it had any.

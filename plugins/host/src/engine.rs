@@ -1,5 +1,6 @@
 //! The one wasmtime engine, made at the first plugin's first use: an agent without plugins pays nothing.
 
+use crate::compiled::{Compiled, Origin};
 use crate::contract::Plugin;
 use crate::limits::{MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
 use crate::state::RunState;
@@ -23,19 +24,35 @@ const IDLE_TICKS: u32 = 8;
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<RunState>,
+    /// For scripts.
+    pub(crate) wasi: wasmtime::Linker<RunState>,
+    /// Compiled modules on disk; `None`: every start compiles anew.
+    pub(crate) compiled: Option<Compiled>,
     ticker: Ticker,
 }
 
 impl Runtime {
     /// Starts the engine. Reserves address space, no memory.
-    pub(crate) fn start() -> Result<Self, String> {
-        let engine = Engine::new(&config()).map_err(|error| format!("{error:#}"))?;
+    pub(crate) fn start(compiled: Option<Compiled>) -> Result<Self, String> {
+        let mut config = config();
+        config.cache(compiled.as_ref().map(Compiled::cache));
+        let engine = Engine::new(&config).map_err(|error| format!("{error:#}"))?;
         let mut linker = Linker::new(&engine);
         let linked = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
             .and_then(|()| Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state));
         linked.map_err(|error| format!("{error:#}"))?;
+        let mut wasi = wasmtime::Linker::new(&engine);
+        wasmtime_wasi::p1::add_to_linker_async(&mut wasi, RunState::script).map_err(|error| format!("{error:#}"))?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| format!("no thread for the clock: {error}"))?;
-        Ok(Self { engine, linker, ticker })
+        Ok(Self { engine, linker, wasi, compiled, ticker })
+    }
+
+    /// Loads bytes, from the disk if they were compiled before.
+    pub(crate) fn compile<T, E>(&self, wasm: &[u8], load: impl FnOnce() -> Result<T, E>) -> Result<(T, Origin), E> {
+        match &self.compiled {
+            Some(compiled) => compiled.through(wasm, load),
+            None => load().map(|loaded| (loaded, Origin::Compiler)),
+        }
     }
 
     /// Keeps the clock ticking until the guard is dropped.
@@ -73,6 +90,7 @@ fn config() -> Config {
         .memory_may_move(false)
         .wasm_component_model(true)
         .epoch_interruption(true)
+        .consume_fuel(true)
         .max_wasm_stack(STACK_BYTES_MAX)
         .async_stack_size(STACK_BYTES_MAX + (512 << 10))
         // Speed of compiling matters more than of the code: a check waits for the network.

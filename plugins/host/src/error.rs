@@ -33,7 +33,9 @@ pub enum LoadError {
     #[error("it is no WebAssembly component: {0}")]
     Malformed(String),
     /// A core module that does not say which contract it was built for.
-    #[error("it is a core module without the component data of {CONTRACT}; build it with wit-bindgen or wit-component")]
+    #[error(
+        "it is a core module that is neither a WASI program (it exports no _start) nor carries the component data of {CONTRACT}; build it for wasm32-wasip1, or with wit-bindgen"
+    )]
     CoreModule,
     /// Another major version of the contract.
     #[error("it is built for {0}; this agent speaks {CONTRACT}")]

@@ -27,6 +27,17 @@ pub(crate) fn stopped(plugin: &str, why: &str) {
     tracing::warn!(plugin, why, "plugin stopped");
 }
 
+/// A compiled module on disk was not what this agent had put there.
+pub(crate) fn compiled_refused(file: &str, why: &str) {
+    metrics::count("lictor.plugin.compiled_refused", 1);
+    tracing::warn!(file, why, "a compiled plugin on disk was refused and is compiled anew");
+}
+
+/// A compiled module could not be kept.
+pub(crate) fn compiled_not_kept(file: &str, why: &str) {
+    tracing::warn!(file, why, "compiled plugins are not kept: the next start compiles anew");
+}
+
 /// A guest's log line; control characters are the log's to escape.
 pub(crate) fn guest_log(plugin: &str, level: Level, message: &str) {
     match level {

@@ -4,10 +4,12 @@
 //! tcp:HOST:PORTS      udp:HOST:PORTS      dns:NAME
 //! http:SCHEME://HOST[:PORTS][/PREFIX]     (`http:` in front may be left out)
 //! env:NAME            clock               random
+//! dir:PATH            statfs:PATH
 //!
 //! HOST  = address | CIDR | name | *.suffix | *        an IPv6 address or CIDR stands in brackets
 //! NAME  = name | *.suffix | *
 //! PORTS = port | first-last | *
+//! PATH  = absolute path of a file, or of a directory with all below it
 //! ```
 //!
 //! **Names and addresses.** An address is granted by an address or CIDR. A name is granted by that name, a suffix or `*`, and
@@ -20,6 +22,7 @@
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Component, Path, PathBuf};
 
 /// The kinds of grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +37,10 @@ pub enum Kind {
     Http,
     /// `env:`
     Env,
-    /// `dir:`; known, not built.
+    /// `dir:`, reading only.
     Dir,
+    /// `statfs:`, how full a file system is.
+    Statfs,
     /// `clock`
     Clock,
     /// `random`
@@ -44,7 +49,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 8] = [Self::Tcp, Self::Udp, Self::Dns, Self::Http, Self::Env, Self::Dir, Self::Clock, Self::Random];
+    pub const ALL: [Self; 9] =
+        [Self::Tcp, Self::Udp, Self::Dns, Self::Http, Self::Env, Self::Dir, Self::Statfs, Self::Clock, Self::Random];
 
     /// The word before the colon, which is also the name of the contract's interface.
     pub fn as_str(self) -> &'static str {
@@ -55,6 +61,7 @@ impl Kind {
             Self::Http => "http",
             Self::Env => "env",
             Self::Dir => "dir",
+            Self::Statfs => "statfs",
             Self::Clock => "clock",
             Self::Random => "random",
         }
@@ -74,6 +81,7 @@ enum Scope {
     Url { https: bool, host: HostPattern, ports: Ports, prefix: String },
     Name(HostPattern),
     Variable(String),
+    Path(PathBuf),
     Whole,
 }
 
@@ -175,6 +183,28 @@ impl Grants {
         self.0.iter().any(|grant| matches!(&grant.scope, Scope::Variable(granted) if granted == name))
     }
 
+    /// The environment variables granted.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|grant| if let Scope::Variable(name) = &grant.scope { Some(name.as_str()) } else { None })
+    }
+
+    /// The files and directories granted for reading.
+    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.paths(Kind::Dir)
+    }
+
+    /// The granted path that covers this one, if any.
+    pub fn covering(&self, kind: Kind, path: &Path) -> Option<&Path> {
+        self.paths(kind).find(|granted| path.starts_with(granted))
+    }
+
+    fn paths(&self, kind: Kind) -> impl Iterator<Item = &Path> {
+        self.0.iter().filter_map(move |grant| match &grant.scope {
+            Scope::Path(path) if grant.kind == kind => Some(path.as_path()),
+            _ => None,
+        })
+    }
+
     /// Whether a name may be looked up.
     pub fn lookup(&self, name: &str) -> bool {
         self.0.iter().any(|grant| matches!(&grant.scope, Scope::Name(pattern) if names(pattern, name)))
@@ -233,7 +263,7 @@ impl Grants {
             Kind::Tcp => self.plan(Access::Tcp(&parse_target(rest)?)).is_some(),
             Kind::Udp => self.plan(Access::Udp(&parse_target(rest)?)).is_some(),
             Kind::Http => self.plan(Access::Http(&parse_url(rest)?)).is_some(),
-            Kind::Dir => return Err(NO_DIR.to_owned()),
+            Kind::Dir | Kind::Statfs => self.covering(kind, &parse_path(rest)?).is_some(),
         };
         Ok((!granted).then(|| wanted.to_owned()))
     }
@@ -284,8 +314,6 @@ impl std::fmt::Display for Target {
     }
 }
 
-const NO_DIR: &str = "reading directories is not built into this agent yet";
-
 fn split_kind(text: &str) -> Result<(Kind, &str), String> {
     if text.starts_with("http://") || text.starts_with("https://") {
         return Ok((Kind::Http, text));
@@ -310,7 +338,12 @@ fn parse_grant(text: &str) -> Result<Grant, String> {
     let scope = match kind {
         Kind::Clock | Kind::Random => Scope::Whole,
         Kind::Env => Scope::Variable(rest.to_owned()),
-        Kind::Dir => return Err(wrong(NO_DIR.to_owned())),
+        Kind::Statfs => Scope::Path(parse_path(rest).map_err(wrong)?),
+        Kind::Dir => {
+            let path = parse_path(rest).map_err(wrong)?;
+            open_wide(&path).map_or(Ok(()), |why| Err(wrong(why)))?;
+            Scope::Path(path)
+        }
         Kind::Dns => match parse_pattern(rest).map_err(wrong)? {
             HostPattern::Net(_) => return Err(wrong("a lookup asks for a name, not for an address".to_owned())),
             pattern => Scope::Name(pattern),
@@ -333,6 +366,34 @@ fn parse_grant(text: &str) -> Result<Grant, String> {
         }
     };
     Ok(Grant { kind, scope })
+}
+
+/// Reads an absolute path without detours.
+pub fn parse_path(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    let straight = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    // `components` passes over "a/./b".
+    let dots = text.split('/').any(|part| part == "." || part == "..");
+    if !path.is_absolute() || !straight || dots || text.contains('\0') {
+        return Err(format!("{text:?} is no absolute path without \".\" and \"..\""));
+    }
+    Ok(path.components().collect())
+}
+
+/// Why a path must not be granted for reading, if it would open the memory and the environment of processes, or devices.
+fn open_wide(path: &Path) -> Option<String> {
+    let mut parts = path.components().skip(1).filter_map(|part| part.as_os_str().to_str());
+    let too_much =
+        |what: &str| Some(format!("{} would open {what}; grant what is needed, such as dir:/proc/meminfo", path.display()));
+    match (parts.next(), parts.next()) {
+        (None, _) => too_much("the whole machine"),
+        (Some("proc"), None) => too_much("the memory and environment of processes"),
+        (Some("proc"), Some(entry)) if entry == "self" || entry == "thread-self" || entry.bytes().all(|b| b.is_ascii_digit()) => {
+            too_much("the memory and environment of a process")
+        }
+        (Some("dev"), _) => too_much("devices"),
+        _ => None,
+    }
 }
 
 fn parse_pattern(text: &str) -> Result<HostPattern, String> {

@@ -1,5 +1,6 @@
 //! The room's handle: plugins by name, loaded when first called, looked after while they run.
 
+use crate::compiled::Compiled;
 use crate::engine::{RUNS_MAX, Runtime};
 use crate::error::LoadError;
 use crate::grant::{Grants, Kind};
@@ -17,7 +18,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 
 /// The plugin part of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,10 @@ pub struct PluginSettings {
     pub plugins: Vec<PluginBlock>,
     /// Limits of plugins whose block gives none.
     pub limits: Limits,
+    /// The agent's data directory: compiled modules are kept below it. `None`: every start compiles anew.
+    pub data_dir: Option<PathBuf>,
+    /// Takes guests' log lines as well, `level: message`; lines beyond its room are dropped. For tools that show them.
+    pub log: Option<mpsc::Sender<String>>,
     /// Where the bytes of the `random` grant come from: 32 unpredictable bytes in production.
     pub seed: [u8; 32],
 }
@@ -202,7 +207,17 @@ impl Inner {
 
     /// The engine, started at the first call.
     pub(crate) fn runtime(&self) -> Result<&Runtime, LoadError> {
-        self.runtime.get_or_init(|| Runtime::start().map_err(LoadError::Engine)).as_ref().map_err(Clone::clone)
+        let start = || {
+            let compiled = self.settings.load().data_dir.as_ref().and_then(|dir| {
+                let mut key = [0; 32];
+                self.chance.lock().fill_bytes(&mut key);
+                let opened = Compiled::open(dir, key);
+                // A plugin that runs is worth more than one that starts fast.
+                opened.map_err(|why| crate::events::compiled_not_kept(&dir.display().to_string(), &why)).ok()
+            });
+            Runtime::start(compiled).map_err(LoadError::Engine)
+        };
+        self.runtime.get_or_init(start).as_ref().map_err(Clone::clone)
     }
 
     fn slot(&self, name: &str) -> Arc<Slot> {

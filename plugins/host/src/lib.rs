@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod budget;
 mod capability;
+mod compiled;
 mod contract;
 mod core_module;
 mod engine;
@@ -19,12 +21,15 @@ mod limits;
 mod load;
 mod run;
 mod schema;
+mod script;
 mod shipped;
 mod slot;
 mod state;
 mod status;
+mod wasi;
 
 pub use contract::CONTRACT;
+pub use core_module::component_of;
 pub use engine::RUNS_MAX;
 pub use error::LoadError;
 pub use host::{PluginBlock, PluginHost, PluginSettings, Verdict};

@@ -11,6 +11,14 @@ pub const MODULE_BYTES_MAX: u64 = 64 << 20;
 pub const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// The most WebAssembly stack of a run, in bytes.
 pub const STACK_BYTES_MAX: usize = 512 << 10;
+/// The most output and the most log text of a run that may be set, in bytes.
+pub(crate) const OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// The most metrics of a run that may be set.
+pub(crate) const METRICS_MAX: usize = 1024;
+/// The most connections of a run that may be set.
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
+/// The largest share of the processor that may be set, in percent of one core.
+pub(crate) const CPU_PERCENT_MAX: u32 = 1600;
 /// The most data that may cross between guest and agent in one call, in bytes.
 pub(crate) const CROSSING_BYTES_MAX: usize = 16 << 20;
 
@@ -33,8 +41,14 @@ pub struct Limits {
     pub metrics: usize,
     /// Connections, sockets, lookups and exchanges of a run.
     pub connections: usize,
-    /// Bytes sent and received in a run.
-    pub net_bytes: usize,
+    /// Bytes sent in a run.
+    pub sent_bytes: usize,
+    /// Bytes received, and read from files, in a run.
+    pub received_bytes: usize,
+    /// WebAssembly instructions of a run, roughly; `None`: as many as the deadline lets it.
+    pub fuel: Option<u64>,
+    /// What all runs of the plugin together may use of one processor core over time, in percent.
+    pub cpu_percent: u32,
     /// Runs of the plugin at once; more wait for their turn within their deadline.
     pub concurrent: usize,
 }
@@ -50,7 +64,10 @@ impl Default for Limits {
             log_bytes: 16 << 10,
             metrics: 64,
             connections: 16,
-            net_bytes: 4 << 20,
+            sent_bytes: 4 << 20,
+            received_bytes: 4 << 20,
+            fuel: None,
+            cpu_percent: 50,
             concurrent: 32,
         }
     }
@@ -63,6 +80,13 @@ impl Limits {
         self.table_elements = self.table_elements.clamp(1, TABLE_ELEMENTS_MAX);
         self.instances = self.instances.clamp(1, 32);
         self.concurrent = self.concurrent.clamp(1, crate::engine::RUNS_MAX);
+        self.output_bytes = self.output_bytes.min(OUTPUT_BYTES_MAX);
+        self.log_bytes = self.log_bytes.min(OUTPUT_BYTES_MAX);
+        self.metrics = self.metrics.min(METRICS_MAX);
+        self.connections = self.connections.min(CONNECTIONS_MAX);
+        self.sent_bytes = self.sent_bytes.min(MEMORY_BYTES_MAX);
+        self.received_bytes = self.received_bytes.min(MEMORY_BYTES_MAX);
+        self.cpu_percent = self.cpu_percent.clamp(1, CPU_PERCENT_MAX);
         self
     }
 }
@@ -86,8 +110,18 @@ pub(crate) enum LimitHit {
     Log(Size),
     #[error("it made more connections than its limit of {0}")]
     Connections(usize),
-    #[error("it moved more bytes over the network than its limit of {0}")]
-    Net(Size),
+    #[error("it sent more bytes than its limit of {0}")]
+    Sent(Size),
+    #[error("it received or read more bytes than its limit of {0}")]
+    Received(Size),
+    #[error("it used up its fuel of {0} instructions")]
+    Fuel(u64),
+    #[error(
+        "it ran past its deadline of {deadline:?}: all runs of this plugin may use {percent}% of a processor core, which was used up"
+    )]
+    Budget { deadline: Duration, percent: u32 },
+    #[error("it made more core instances, memories or tables than it may")]
+    Instances,
     #[error("it passed more than {} to the agent at once", Size(CROSSING_BYTES_MAX))]
     Crossing,
 }

@@ -1,6 +1,7 @@
 //! From bytes to a plugin that can run: component, contract, description.
 
-use crate::contract::{CONTRACT, PluginPre, inspect};
+use crate::compiled::Origin;
+use crate::contract::{PluginPre, inspect};
 use crate::core_module::componentize;
 use crate::engine::Runtime;
 use crate::error::LoadError;
@@ -8,12 +9,14 @@ use crate::grant::{Grants, Kind};
 use crate::limits::Limits;
 use crate::run::{explain, new_store};
 use crate::schema::Schema;
+use crate::script;
 use crate::state::RunState;
 use lictor_net::clock;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::Component;
+use wasmtime::{InstancePre, Module};
 
 /// Time `describe` may take.
 const DESCRIBE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -51,12 +54,21 @@ pub struct Asked {
 
 /// A plugin ready to run.
 pub(crate) struct Loaded {
-    pub(crate) pre: PluginPre<RunState>,
+    pub(crate) guest: Guest,
     pub(crate) about: Description,
     pub(crate) schema: Schema,
     /// In hexadecimal.
     pub(crate) sha256: String,
     pub(crate) size_bytes: usize,
+    /// Whether it was compiled now.
+    pub(crate) origin: Origin,
+    pub(crate) compile_time: Duration,
+}
+
+/// What runs.
+pub(crate) enum Guest {
+    Component(PluginPre<RunState>),
+    Script(InstancePre<RunState>),
 }
 
 /// The sha256 of bytes, in hexadecimal.
@@ -75,13 +87,18 @@ pub(crate) fn load(
     let encoded;
     let binary = match Binary::of(bytes)? {
         Binary::Component => bytes,
-        Binary::Core => {
-            encoded = componentize(bytes)?;
-            &encoded
-        }
+        Binary::Core => match componentize(bytes)? {
+            Some(component) => {
+                encoded = component;
+                &encoded
+            }
+            None => return load_script(runtime, name, bytes, sha256),
+        },
     };
-    let malformed = |error: wasmtime::Error| LoadError::Malformed(first_line(&error));
-    let component = Component::from_binary(&runtime.engine, binary).map_err(malformed)?;
+    let began = clock::now();
+    let (component, origin) =
+        runtime.compile(binary, || Component::from_binary(&runtime.engine, binary)).map_err(|error| malformed(&error))?;
+    let compile_time = began.elapsed();
     let imports = inspect(&runtime.engine, &component)?;
     let mismatch = |error: wasmtime::Error| LoadError::Mismatch(first_line(&error));
     let pre = runtime.linker.instantiate_pre(&component).map_err(mismatch)?;
@@ -97,7 +114,22 @@ pub(crate) fn load(
             return Err(LoadError::Unasked(kind.as_str()));
         }
     }
-    Ok(Loaded { pre, about, schema, sha256, size_bytes: bytes.len() })
+    Ok(Loaded { guest: Guest::Component(pre), about, schema, sha256, size_bytes: bytes.len(), origin, compile_time })
+}
+
+fn load_script(runtime: &Runtime, name: &Arc<str>, bytes: &[u8], sha256: String) -> Result<Loaded, LoadError> {
+    let began = clock::now();
+    let (module, origin) =
+        runtime.compile(bytes, || Module::from_binary(&runtime.engine, bytes)).map_err(|error| malformed(&error))?;
+    let compile_time = began.elapsed();
+    let pre = script::link(&runtime.wasi, &module)?;
+    let about = script::describe(name, &sha256);
+    let schema = Schema::parse(&about.config_schema).map_err(LoadError::Description)?;
+    Ok(Loaded { guest: Guest::Script(pre), about, schema, sha256, size_bytes: bytes.len(), origin, compile_time })
+}
+
+fn malformed(error: &wasmtime::Error) -> LoadError {
+    LoadError::Malformed(first_line(error))
 }
 
 enum Binary {
@@ -169,9 +201,6 @@ fn check_description(about: &Description) -> Result<(), LoadError> {
     }
     for one in &about.capabilities {
         let word = one.grant.split(':').next().unwrap_or_default();
-        if word == "dir" {
-            return Err(LoadError::Description(format!("it asks for {:?}, which {CONTRACT} does not offer yet", one.grant)));
-        }
         if word != "https" && !Kind::ALL.iter().any(|kind| kind.as_str() == word) {
             return Err(LoadError::Description(format!("it asks for {:?}, which is no grant", one.grant)));
         }

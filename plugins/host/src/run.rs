@@ -1,12 +1,14 @@
 //! One run of a plugin: a fresh store, an outcome, nothing left.
 
+use crate::budget::Used;
 use crate::contract::types::{self, Context, Setting, Status};
 use crate::engine::{RUNS_MAX, Runtime};
 use crate::grant::Grants;
 use crate::host::{Inner, PluginSettings};
 use crate::limits::{CROSSING_BYTES_MAX, LimitHit, Limits};
-use crate::load::Loaded;
+use crate::load::{Guest, Loaded};
 use crate::schema::{fill, flatten};
+use crate::script;
 use crate::slot::Slot;
 use crate::state::RunState;
 use crate::status::Metric;
@@ -17,6 +19,7 @@ use lictor_checks::{Outcome, Probe};
 use lictor_net::clock::{self, Instant};
 use lictor_types::HealthStatus;
 use lictor_types::definition::PluginCall;
+use serde_json::{Map, Value};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +46,8 @@ pub(crate) struct Prepared {
 
 struct Ready {
     config: Vec<Setting>,
+    /// The same, not taken apart.
+    filled: Map<String, Value>,
     config_json: String,
     grants: Arc<Grants>,
     limits: Limits,
@@ -97,8 +102,8 @@ impl PluginProbe {
             Err(error) => return critical(format!("plugin {}: {error}", self.slot.name)),
         };
         let started = clock::now();
-        let finished = self.execute(runtime, &prepared.loaded, ready, deadline).await;
-        self.slot.count(started.elapsed(), &finished);
+        let (finished, spent) = self.execute(runtime, &prepared.loaded, ready, deadline).await;
+        self.slot.count(started.elapsed(), &finished, spent);
         match finished {
             Ok(finished) => Outcome::new(finished.status, finished.output),
             Err(why) => {
@@ -118,31 +123,70 @@ impl PluginProbe {
         clock::timeout_at(deadline, both).await.ok().flatten()
     }
 
-    async fn execute(&self, runtime: &Runtime, loaded: &Loaded, ready: &Ready, deadline: Instant) -> Result<Finished, String> {
+    async fn execute(
+        &self,
+        runtime: &Runtime,
+        loaded: &Loaded,
+        ready: &Ready,
+        deadline: Instant,
+    ) -> (Result<Finished, String>, Spent) {
         let now = clock::now();
         let deadline = ready.limits.deadline.map_or(deadline, |limit| deadline.min(now + limit));
         let allowed = deadline.saturating_duration_since(now);
         let seed = self.inner.seed(&ready.grants);
-        let state = RunState::new(Arc::clone(&self.slot.name), Arc::clone(&ready.grants), &ready.limits, deadline, seed);
-        let context = Context {
-            plugin: self.slot.name.to_string(),
-            settings: ready.config.clone(),
-            config_json: ready.config_json.clone(),
-            timeout_ms: u32::try_from(allowed.as_millis()).unwrap_or(u32::MAX),
-            run: self.runs.fetch_add(1, Ordering::Relaxed),
-        };
+        let mut state = RunState::new(Arc::clone(&self.slot.name), Arc::clone(&ready.grants), &ready.limits, deadline, seed);
+        state.tap.clone_from(&self.inner.settings().log);
         let mut store = new_store(runtime, state);
         let _ticking = runtime.ticking();
-        let ran = clock::timeout_at(deadline, async {
-            let plugin = loaded.pre.instantiate_async(&mut store).await?;
-            plugin.call_run(&mut store, &context).await
-        });
-        match ran.await {
-            Err(_) => Err(LimitHit::Deadline(rounded(allowed)).to_string()),
-            Ok(Err(error)) => Err(with_denials(explain(&error), &store.data().denials)),
-            Ok(Ok(outcome)) => finish(outcome, store.data()),
-        }
+        let mut used = Used::default();
+        let ran = match &loaded.guest {
+            Guest::Component(pre) => {
+                let context = Context {
+                    plugin: self.slot.name.to_string(),
+                    settings: ready.config.clone(),
+                    config_json: ready.config_json.clone(),
+                    timeout_ms: u32::try_from(allowed.as_millis()).unwrap_or(u32::MAX),
+                    run: self.runs.fetch_add(1, Ordering::Relaxed),
+                };
+                let run = async {
+                    let plugin = pre.instantiate_async(&mut store).await?;
+                    plugin.call_run(&mut store, &context).await
+                };
+                let run = self.slot.budget.spend(ready.limits.cpu_percent, run, &mut used);
+                match clock::timeout_at(deadline, run).await {
+                    Err(_) => None,
+                    Ok(Err(error)) => Some(Err(with_denials(explain(&error), &store.data().denials))),
+                    Ok(Ok(outcome)) => Some(finish(outcome, store.data())),
+                }
+            }
+            Guest::Script(pre) => {
+                let output = script::enter(store.data_mut(), &ready.grants, &self.slot.name, &ready.filled);
+                let run = script::execute(&mut store, pre);
+                let run = self.slot.budget.spend(ready.limits.cpu_percent, run, &mut used);
+                let ended = clock::timeout_at(deadline, run).await.ok();
+                let state = store.data();
+                ended.map(|ended| script::judge(ended, &output, &ready.limits, &state.denials))
+            }
+        };
+        let deadline = rounded(allowed);
+        let fuel_left = store.get_fuel().unwrap_or_default();
+        let finished = match (ran, ready.limits.fuel) {
+            (Some(Err(_)), Some(limit)) if fuel_left == 0 => Err(LimitHit::Fuel(limit).to_string()),
+            (Some(finished), _) => finished,
+            (None, _) if used.rested => Err(LimitHit::Budget { deadline, percent: ready.limits.cpu_percent }.to_string()),
+            (None, _) => Err(LimitHit::Deadline(deadline).to_string()),
+        };
+        let fuel = ready.limits.fuel.unwrap_or(u64::MAX).saturating_sub(fuel_left);
+        (finished, Spent { cpu: used.cpu, fuel, memory_bytes: store.data().meter.memory() })
     }
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) cpu: Duration,
+    pub(crate) fuel: u64,
+    pub(crate) memory_bytes: usize,
 }
 
 #[async_trait]
@@ -161,7 +205,6 @@ pub(crate) struct Finished {
     pub(crate) status: HealthStatus,
     pub(crate) output: String,
     pub(crate) metrics: Vec<Metric>,
-    pub(crate) memory_bytes: usize,
 }
 
 /// A store with its limits on.
@@ -170,6 +213,10 @@ pub(crate) fn new_store(runtime: &Runtime, state: RunState) -> Store<RunState> {
     let mut store = Store::new(&runtime.engine, state);
     store.limiter(|state| &mut state.meter);
     store.set_hostcall_fuel(CROSSING_BYTES_MAX);
+    // Always counted, so that people see what a run takes; without a limit there is more than any deadline lets it use.
+    let fuel = store.data().limits.fuel.unwrap_or(u64::MAX);
+    // Fails only where the engine counts no fuel, and ours does.
+    let _ = store.set_fuel(fuel);
     store.set_epoch_deadline(1);
     // Each tick a guest hands its thread back, and looks at the time.
     store.epoch_deadline_callback(move |context| {
@@ -205,7 +252,7 @@ fn fit(call: &PluginCall, loaded: &Loaded, settings: &PluginSettings) -> Result<
         return Err(format!("missing grant: add {} to the check's allow", missing.join(" and ")));
     }
     let limits = block.and_then(|block| block.limits.clone()).unwrap_or_else(|| settings.limits.clone()).bounded();
-    Ok(Ready { config, config_json, grants: Arc::new(grants), limits })
+    Ok(Ready { config, filled, config_json, grants: Arc::new(grants), limits })
 }
 
 fn finish(outcome: types::Outcome, state: &RunState) -> Result<Finished, String> {
@@ -225,11 +272,11 @@ fn finish(outcome: types::Outcome, state: &RunState) -> Result<Finished, String>
     let output = if status == HealthStatus::Passing { outcome.output } else { with_denials(outcome.output, &state.denials) };
     let metrics = outcome.metrics.into_iter().filter(|metric| metric.name.len() <= 128 && metric.unit.len() <= 16);
     let metrics = metrics.map(|metric| Metric { name: metric.name, value: metric.value, unit: metric.unit }).collect();
-    Ok(Finished { status, output, metrics, memory_bytes: state.meter.memory() })
+    Ok(Finished { status, output, metrics })
 }
 
 /// What was denied belongs into the output even where the guest keeps silent about it.
-fn with_denials(mut text: String, denials: &[String]) -> String {
+pub(crate) fn with_denials(mut text: String, denials: &[String]) -> String {
     for denial in denials {
         if !text.contains(denial.as_str()) {
             text.push('\n');
@@ -249,12 +296,16 @@ pub(crate) fn explain(error: &wasmtime::Error) -> String {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => LimitHit::Stack.to_string(),
+        Some(Trap::OutOfFuel) => "it used up its fuel".to_owned(),
         Some(Trap::UnreachableCodeReached) => "it crashed (unreachable code: a panic, or an allocation that failed)".to_owned(),
         Some(trap) => format!("it crashed ({trap})"),
         None => {
             let whole = format!("{error:#}");
             if whole.contains("hostcall fuel") || whole.contains("fuel allocated for hostcalls") {
                 return LimitHit::Crossing.to_string();
+            }
+            if whole.contains("resource limit exceeded") {
+                return LimitHit::Instances.to_string();
             }
             error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
         }

@@ -1,10 +1,12 @@
 //! A plugin by name: the module that runs now, where it comes from, and how it is swapped.
 
+use crate::budget::Budget;
+use crate::compiled::Origin;
 use crate::error::LoadError;
 use crate::host::{Inner, Source};
 use crate::limits::MODULE_BYTES_MAX;
 use crate::load::{Loaded, load, sha256_hex};
-use crate::run::Finished;
+use crate::run::{Finished, Spent};
 use crate::status::{Metric, PluginStatus};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use lictor_net::clock::{self, Instant};
@@ -28,6 +30,7 @@ pub(crate) struct Slot {
     pub(crate) name: Arc<str>,
     current: ArcSwapOption<Loaded>,
     permits: ArcSwap<Semaphore>,
+    pub(crate) budget: Budget,
     looked_ms: AtomicU64,
     /// Held while runs wait for the first load: one asks for it, the others wait for that one.
     loading: tokio::sync::Mutex<()>,
@@ -55,6 +58,8 @@ struct Stats {
     last_stop: Option<String>,
     times_us: Vec<u64>,
     memory_bytes_peak: usize,
+    cpu_us: u64,
+    last_fuel: u64,
     metrics: Vec<Metric>,
 }
 
@@ -73,6 +78,7 @@ impl Slot {
             name: Arc::from(name),
             current: ArcSwapOption::empty(),
             permits: ArcSwap::from_pointee(Semaphore::new(1)),
+            budget: Budget::new(),
             looked_ms: AtomicU64::new(0),
             loading: tokio::sync::Mutex::new(()),
             book: Mutex::new(Book::default()),
@@ -257,7 +263,7 @@ impl Slot {
     }
 
     /// Counts a run.
-    pub(crate) fn count(&self, took: Duration, finished: &Result<Finished, String>) {
+    pub(crate) fn count(&self, took: Duration, finished: &Result<Finished, String>, spent: Spent) {
         let mut stats = self.stats.lock();
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let at = usize::try_from(stats.runs % TIMES_MAX as u64).unwrap_or_default();
@@ -266,9 +272,11 @@ impl Slot {
             None => stats.times_us.push(us),
         }
         stats.runs += 1;
+        stats.memory_bytes_peak = stats.memory_bytes_peak.max(spent.memory_bytes);
+        stats.cpu_us = stats.cpu_us.saturating_add(u64::try_from(spent.cpu.as_micros()).unwrap_or(u64::MAX));
+        stats.last_fuel = spent.fuel;
         match finished {
             Ok(finished) => {
-                stats.memory_bytes_peak = stats.memory_bytes_peak.max(finished.memory_bytes);
                 if !finished.metrics.is_empty() {
                     stats.metrics.clone_from(&finished.metrics);
                 }
@@ -311,6 +319,10 @@ impl Slot {
             p50_us: percentile(50),
             p99_us: percentile(99),
             memory_bytes_peak: stats.memory_bytes_peak,
+            cpu_us: stats.cpu_us,
+            last_fuel: stats.last_fuel,
+            compile_ms: current.as_ref().map(|loaded| u64::try_from(loaded.compile_time.as_millis()).unwrap_or(u64::MAX)),
+            compiled_before: current.as_ref().map(|loaded| loaded.origin == Origin::Disk),
             metrics: stats.metrics.clone(),
         }
     }

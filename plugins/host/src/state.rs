@@ -8,7 +8,9 @@ use rand::rngs::StdRng;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use types::Failure;
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
 /// The longest list of denials kept for the outcome.
@@ -26,10 +28,14 @@ pub(crate) struct RunState {
     pub(crate) denials: Vec<String>,
     pub(crate) rng: Option<Box<StdRng>>,
     pub(crate) seed: [u8; 32],
+    /// Takes log lines beside the log.
+    pub(crate) tap: Option<mpsc::Sender<String>>,
     log_bytes: usize,
-    net_bytes: usize,
+    sent_bytes: usize,
+    received_bytes: usize,
     connections: usize,
     wasi: Option<Box<WasiCtx>>,
+    pub(crate) script: Option<Box<WasiP1Ctx>>,
 }
 
 impl RunState {
@@ -47,10 +53,13 @@ impl RunState {
             denials: Vec::new(),
             rng: None,
             seed,
+            tap: None,
             log_bytes: 0,
-            net_bytes: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
             connections: 0,
             wasi: None,
+            script: None,
         }
     }
 
@@ -69,18 +78,27 @@ impl RunState {
         Failure::Denied(sentence)
     }
 
-    /// Counts bytes moved over the network.
-    pub(crate) fn count_bytes(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.net_bytes = self.net_bytes.saturating_add(bytes);
-        if self.net_bytes > self.limits.net_bytes {
-            return Err(wasmtime::Error::new(LimitHit::Net(Size(self.limits.net_bytes))));
+    /// Counts bytes on their way out.
+    pub(crate) fn count_sent(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.sent_bytes = self.sent_bytes.saturating_add(bytes);
+        if self.sent_bytes > self.limits.sent_bytes {
+            return Err(wasmtime::Error::new(LimitHit::Sent(Size(self.limits.sent_bytes))));
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that came in.
+    pub(crate) fn count_received(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.received_bytes = self.received_bytes.saturating_add(bytes);
+        if self.received_bytes > self.limits.received_bytes {
+            return Err(wasmtime::Error::new(LimitHit::Received(Size(self.limits.received_bytes))));
         }
         Ok(())
     }
 
     /// Bytes that may still be received, at least one, so that going beyond is noticed.
     pub(crate) fn bytes_left(&self) -> usize {
-        self.limits.net_bytes.saturating_sub(self.net_bytes).saturating_add(1)
+        self.limits.received_bytes.saturating_sub(self.received_bytes).saturating_add(1)
     }
 
     /// Counts a connection.
@@ -145,6 +163,24 @@ pub(crate) fn failure(error: &std::io::Error) -> Failure {
     }
 }
 
+impl RunState {
+    /// The world of a script; an empty one unless its run has set it.
+    pub(crate) fn script(&mut self) -> &mut WasiP1Ctx {
+        self.script.get_or_insert_with(|| Box::new(WasiCtx::builder().build_p1()))
+    }
+}
+
+impl log::Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl types::Host for RunState {}
 
 impl log::Host for RunState {
@@ -155,14 +191,19 @@ impl log::Host for RunState {
             return Err(wasmtime::Error::new(LimitHit::Log(Size(self.limits.log_bytes))));
         }
         crate::events::guest_log(&self.plugin, level, &message);
+        if let Some(tap) = &self.tap {
+            // Whoever shows lines shows the first ones.
+            let _ = tap.try_send(format!("{}: {message}", level.as_str()));
+        }
         Ok(())
     }
 }
 
 impl WasiView for RunState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        // Nothing is preopened, inherited or allowed; made only when a guest's runtime asks.
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(WasiCtx::builder().build()));
+        // Made only when a guest's runtime asks.
+        let (grants, seed, started) = (&self.grants, self.seed, self.started);
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(crate::wasi::world(grants, seed, started).build()));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }

@@ -52,6 +52,14 @@ pub struct PluginStatus {
     pub p99_us: u64,
     /// The most memory a run used, in bytes.
     pub memory_bytes_peak: usize,
+    /// Processor time of all runs, in microseconds.
+    pub cpu_us: u64,
+    /// Fuel of the last run: WebAssembly instructions, roughly.
+    pub last_fuel: u64,
+    /// How long compiling took, or reading what was compiled before.
+    pub compile_ms: Option<u64>,
+    /// Whether it was compiled before, and taken from the disk.
+    pub compiled_before: Option<bool>,
     /// Metrics of the last run that gave any.
     pub metrics: Vec<Metric>,
 }

@@ -17,7 +17,7 @@ pub const COMPLETION: Command = Command {
 };
 
 async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
-    let words = words();
+    let words = words(invocation.commands);
     let script = match invocation.given.rest()[..] {
         ["bash"] => bash(&words),
         // Zsh reads bash's scripts when asked to.
@@ -30,10 +30,10 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 }
 
 /// For each beginning of a command (`""`, `kv`, `kv get`) the words that may follow: subcommands or flags.
-fn words() -> BTreeMap<String, BTreeSet<String>> {
+fn words(commands: &[&'static Command]) -> BTreeMap<String, BTreeSet<String>> {
     let mut words: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     words.entry(String::new()).or_default().insert("agent".to_owned());
-    for command in crate::commands::ALL {
+    for command in commands {
         let mut path = String::new();
         for word in command.name.split(' ') {
             words.entry(path.clone()).or_default().insert(word.to_owned());
@@ -78,7 +78,7 @@ mod tests {
     fn completed(line: &[&str]) -> String {
         let script = format!(
             "{}\nCOMP_WORDS=({})\nCOMP_CWORD={}\n_lictor\nprintf '%s ' \"${{COMPREPLY[@]}}\"",
-            bash(&words()),
+            bash(&words(crate::commands::ALL)),
             line.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" "),
             line.len() - 1
         );

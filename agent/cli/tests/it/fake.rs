@@ -163,7 +163,7 @@ pub(crate) async fn run(arguments: &[&str], input: &str) -> Ran {
     let input = Cursor::new(input.as_bytes().to_vec());
     let mut terminal = Terminal::new(Box::new(input), Box::new(output.clone()), Box::new(errors.clone()));
     let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-    let code = lictor_cli::run(&arguments, "1.2.3", &mut terminal).await;
+    let code = lictor_cli::run(&arguments, "1.2.3", &[], &mut terminal).await;
     let text = |kept: Kept| String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
     Ran { output: text(output), errors: text(errors), code }
 }

@@ -22,7 +22,7 @@ pub const ROWS: &[OptionRow] = &[
         "plugin",
         Definitions,
         "",
-        "A WASM plugin: plugin \"NAME\" { path sha256 allow limits { memory_bytes_max deadline fuel } }",
+        "A WASM plugin: plugin \"NAME\" { path sha256 allow limits { memory_bytes_max deadline fuel cpu_percent_max ... } }",
     )
     .reloads(),
     row("plugin_dir", Text, "", "Directory of WASM plugins; NAME.wasm is the plugin NAME").flag("plugin-dir"),

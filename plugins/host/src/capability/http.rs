@@ -32,7 +32,7 @@ impl Host for RunState {
             Ok((stream, _)) => stream,
             Err(failure) => return Ok(Err(failure)),
         };
-        self.count_bytes(request.body.len() + request.url.len())?;
+        self.count_sent(request.body.len() + request.url.len())?;
         let body_max = (request.max_body as usize).min(self.bytes_left());
         let answer = clock::timeout_at(until, exchange(stream, &url, outgoing, body_max)).await;
         let answer = match answer {
@@ -41,7 +41,7 @@ impl Host for RunState {
         };
         if let Ok(response) = &answer {
             let headers: usize = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
-            self.count_bytes(response.body.len() + headers)?;
+            self.count_received(response.body.len() + headers)?;
         }
         Ok(answer)
     }
@@ -129,17 +129,26 @@ where
     }
 }
 
+/// What the system trusts, read once.
+pub(crate) fn roots() -> Result<Arc<rustls::RootCertStore>, String> {
+    static ROOTS: OnceLock<Arc<rustls::RootCertStore>> = OnceLock::new();
+    let roots = ROOTS.get_or_init(|| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    });
+    if roots.is_empty() { Err("the system has no root certificates".to_owned()) } else { Ok(Arc::clone(roots)) }
+}
+
 /// Trusts what the system trusts.
 fn tls_config() -> Result<Arc<rustls::ClientConfig>, String> {
     static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
     CONFIG
         .get_or_init(|| {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
             let builder = builder.map_err(|error| error.to_string())?;
-            Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+            Ok(Arc::new(builder.with_root_certificates(roots()?).with_no_client_auth()))
         })
         .clone()
 }

@@ -66,7 +66,7 @@ impl HostTcpConnection for RunState {
         data: Vec<u8>,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<(), Failure>> {
-        self.count_bytes(data.len())?;
+        self.count_sent(data.len())?;
         let until = self.until(timeout_ms);
         let connection = self.table.get_mut(&this)?;
         Ok(match clock::timeout_at(until, connection.stream.write_all(&data)).await {
@@ -90,7 +90,7 @@ impl HostTcpConnection for RunState {
             Ok(Err(error)) => return Ok(Err(failure(&error))),
             Ok(Ok(got)) => got,
         };
-        self.count_bytes(got)?;
+        self.count_received(got)?;
         data.truncate(got);
         Ok(Ok(data))
     }

@@ -47,7 +47,7 @@ impl HostUdpSocket for RunState {
     }
 
     async fn send(&mut self, this: Resource<Socket>, data: Vec<u8>) -> wasmtime::Result<Result<(), Failure>> {
-        self.count_bytes(data.len())?;
+        self.count_sent(data.len())?;
         let until = self.deadline;
         let socket = self.table.get(&this)?;
         Ok(match clock::timeout_at(until, socket.socket.send(&data)).await {
@@ -66,7 +66,7 @@ impl HostUdpSocket for RunState {
             Ok(Err(error)) => return Ok(Err(failure(&error))),
             Ok(Ok(got)) => got,
         };
-        self.count_bytes(got)?;
+        self.count_received(got)?;
         data.truncate(got);
         Ok(Ok(data))
     }

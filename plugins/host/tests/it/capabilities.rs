@@ -90,10 +90,10 @@ async fn connections_and_bytes_are_counted() {
          (loop $more (call $send (i32.load (i32.const 516)) (i32.const 0) (i32.const 60000) (i32.const 1000) (i32.const 600)) (br $more)) unreachable",
         address.len()
     );
-    let limits = Limits { net_bytes: 200_000, ..Limits::default() };
+    let limits = Limits { sent_bytes: 200_000, ..Limits::default() };
     let bench = Bench::with(&Guest { run: flood, ..connecting(&address) }.build(), limits);
     let outcome = run(&bench.probe(&["tcp:127.0.0.1:*"]).unwrap()).await;
-    assert!(outcome.output.contains("more bytes over the network than its limit of 200000 bytes"), "{}", outcome.output);
+    assert!(outcome.output.contains("sent more bytes than its limit of 200000 bytes"), "{}", outcome.output);
 }
 
 #[tokio::test]

@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 mod capabilities;
+mod compiled;
+mod escape;
 mod guests;
 mod limits;
 mod load;
+mod real;
 mod redis;
+mod scripts;
 mod shipped;
 mod swap;
