@@ -1,7 +1,7 @@
 //! What a command is: its name, flags and work.
 
 use crate::error::Failure;
-use crate::flags::{self, Flag, Given, Read};
+use crate::flags::{self, Flag, Given, Order, Read};
 use crate::terminal::Terminal;
 use lictor_client::{Client, Settings};
 use std::future::Future;
@@ -71,6 +71,12 @@ impl Command {
         self.flags.iter().chain(self.reach.flags().iter().flat_map(|rows| rows.iter()))
     }
 
+    /// Scripts rely on it that the flags of Consul's commands end at the first argument. Those for authors of plugins are Lictor's
+    /// alone; there the flags may stand where they read best.
+    fn order(&self) -> Order {
+        if self.name.starts_with("plugin ") { Order::Any } else { Order::FlagsFirst }
+    }
+
     /// What `-h` shows.
     pub(crate) fn page(&self) -> String {
         let usage = format!("lictor {} [options] {}", self.name, self.arguments);
@@ -84,7 +90,7 @@ impl Command {
         commands: &[&'static Command],
         terminal: &mut Terminal,
     ) -> Result<ExitCode, Failure> {
-        let given = match flags::read(|name| self.all_flags().find(|row| row.name == name), arguments)? {
+        let given = match flags::read(|name| self.all_flags().find(|row| row.name == name), arguments, self.order())? {
             Read::Given(given) => given,
             Read::Help => {
                 terminal.say(self.page().trim_end());

@@ -8,7 +8,7 @@ mod help;
 mod read;
 
 pub use help::render;
-pub use read::{Given, Read, read};
+pub use read::{Given, Order, Read, read};
 
 /// What a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,15 +67,27 @@ pub enum Read {
     Help,
 }
 
+/// Where flags may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Before all other arguments, as Go's: the first one that is no flag ends them, and what follows may look like flags.
+    FlagsFirst,
+    /// Anywhere; `--` ends them.
+    Any,
+}
+
 /// Reads `arguments` by the rows that `find` knows.
-pub fn read(find: impl Fn(&str) -> Option<&'static Flag>, arguments: &[String]) -> Result<Read, Failure> {
+pub fn read(find: impl Fn(&str) -> Option<&'static Flag>, arguments: &[String], order: Order) -> Result<Read, Failure> {
     let mut given = Given::default();
     let mut left = arguments.iter();
     while let Some(argument) = left.next() {
         let name = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'));
         let Some(name) = name.filter(|_| argument != "-") else {
             given.rest.push(argument.clone());
-            break;
+            match order {
+                Order::FlagsFirst => break,
+                Order::Any => continue,
+            }
         };
         if name.is_empty() {
             break;
@@ -153,9 +165,13 @@ mod tests {
         pairs("meta", ""),
     ];
 
-    fn try_read(arguments: &[&str]) -> Result<Read, Failure> {
+    fn read_by(order: Order, arguments: &[&str]) -> Result<Read, Failure> {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        read(|name| ROWS.iter().find(|row| row.name == name), &arguments)
+        read(|name| ROWS.iter().find(|row| row.name == name), &arguments, order)
+    }
+
+    fn try_read(arguments: &[&str]) -> Result<Read, Failure> {
+        read_by(Order::FlagsFirst, arguments)
     }
 
     fn given(arguments: &[&str]) -> Given {
@@ -187,6 +203,13 @@ mod tests {
         assert_eq!(given(&["--", "-keys"]).rest(), ["-keys"]);
         assert_eq!(given(&["-", "-keys"]).rest(), ["-", "-keys"]);
         assert_eq!(given(&["-name", "-keys"]).text("name"), "-keys");
+    }
+
+    #[test]
+    fn flags_may_follow_arguments_where_that_is_wanted() {
+        let Read::Given(g) = read_by(Order::Any, &["page", "-name", "a", "x", "-keys", "--", "-name"]).unwrap() else { panic!() };
+        assert_eq!((g.text("name"), g.is_on("keys")), ("a", true));
+        assert_eq!(g.rest(), ["page", "x", "-name"]);
     }
 
     #[test]

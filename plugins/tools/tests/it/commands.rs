@@ -162,7 +162,7 @@ async fn a_new_project_builds_and_passes_its_tests() {
         assert!(dir.path().join("rusty").join(file).is_file(), "{file}");
     }
     assert!(std::fs::read_to_string(dir.path().join("rusty/src/lib.rs")).unwrap().contains("check!(Rusty)"));
-    let (said, code) = lictor(&["new", "-lang", "c", "-dir", &into("spool"), "spool"]).await;
+    let (said, code) = lictor(&["new", "spool", "-lang", "c", "-dir", &into("spool")]).await;
     assert_eq!(code, ExitCode::SUCCESS, "{said}");
     let (said, code) = lictor(&["build", &into("spool")]).await;
     if code != ExitCode::SUCCESS {

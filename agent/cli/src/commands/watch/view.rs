@@ -171,11 +171,11 @@ fn index_of(id: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::commands::watch::WATCH;
-    use crate::flags::{Read, read};
+    use crate::flags::{Order, Read, read};
 
     fn view(arguments: &[&str]) -> Result<View, Failure> {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        match read(|name| WATCH.all_flags().find(|row| row.name == name), &arguments)? {
+        match read(|name| WATCH.all_flags().find(|row| row.name == name), &arguments, Order::FlagsFirst)? {
             Read::Given(given) => View::of(&given),
             Read::Help => panic!("help"),
         }
