@@ -187,7 +187,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     };
     shutdown.spawn(http.serve());
     shutdown.spawn(tick_metrics(shutdown.clone()));
-    shutdown.spawn(crate::memory::give_back(shutdown.clone()));
+    shutdown.spawn(lictor_memory::give_back(shutdown.clone()));
     if let Some(settings) = config.snapshots.clone() {
         shutdown.spawn(crate::snapshots::keep(settings, Arc::clone(&cluster), shutdown.clone()));
     }

@@ -12,7 +12,6 @@ mod health_view;
 mod host;
 mod identity;
 mod members;
-mod memory;
 mod node;
 #[cfg(feature = "plugins")]
 mod plugin_files;

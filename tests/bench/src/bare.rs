@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::UdpSocket;
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Serves one body to every request, for as long as the process runs; its port.
 pub(crate) fn http(body: Bytes) -> Result<u16> {
@@ -48,6 +49,47 @@ pub(crate) fn counted(body: Bytes) -> Result<(u16, Arc<AtomicU64>)> {
         })
     });
     Ok((receiver.recv().context("the bare loop starts")?, connections))
+}
+
+/// A bare loop that lets every GET wait, and answers all of them with one body at the next PUT.
+pub(crate) struct Waiting {
+    pub(crate) port: u16,
+    /// The loop's thread, for its processor time.
+    pub(crate) thread: u32,
+}
+
+/// Serves blocking requests for as long as the process runs.
+pub(crate) fn waiting(body: Bytes) -> Result<Waiting> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::spawn(move || -> Result<()> {
+        pin_to(SUBJECT_CORE)?;
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+            sender.send(Waiting { port: listener.local_addr()?.port(), thread })?;
+            let changed = Arc::new(Notify::new());
+            loop {
+                let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                let (body, changed) = (body.clone(), changed.clone());
+                tokio::spawn(async move {
+                    let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+                        let (body, changed) = (body.clone(), changed.clone());
+                        async move {
+                            if request.method() == Method::PUT {
+                                changed.notify_waiters();
+                            } else {
+                                changed.notified().await;
+                            }
+                            Ok::<_, Infallible>(Response::new(Full::new(body)))
+                        }
+                    });
+                    let _ = http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), answer).await;
+                });
+            }
+        })
+    });
+    receiver.recv().context("the bare loop starts")
 }
 
 /// Sends every question back as its own empty answer, for as long as the process runs; its port.

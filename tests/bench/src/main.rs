@@ -79,7 +79,10 @@ fn main() -> Result<()> {
             }
         }
         if let Some(limit) = case.limit {
-            row(case, "bare loop", limit(options.seconds)?, None, None);
+            let mut values = (0..options.rounds).map(|_| limit(options.seconds)).collect::<Result<Vec<_>>>()?;
+            if let Some(median) = measure::median(&mut values) {
+                row(case, "bare loop", median, None, first);
+            }
         }
     }
     println!("ratio: how many times better lictor is than that subject; cpu: processor time of the agent for one answer");

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::fs;
+use std::path::Path;
 
 /// Core on which subjects run.
 pub(crate) const SUBJECT_CORE: usize = 0;
@@ -67,10 +68,20 @@ fn cpu_parts_ms(pid: u32) -> Result<(f64, f64)> {
     // To the nanosecond, but without threads that have ended; of the two the larger one misses less.
     let mut nanos = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
-        let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        nanos += text.split_whitespace().next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+        nanos += run_nanos(&task.path());
     }
     Ok((own.max(nanos / 1e6), children))
+}
+
+/// Processor time that one thread of this process used so far, in milliseconds.
+pub(crate) fn thread_cpu_ms(thread: u32) -> f64 {
+    run_nanos(Path::new(&format!("/proc/self/task/{thread}"))) / 1e6
+}
+
+/// First field of a thread's `schedstat`; nothing for a thread that has ended.
+fn run_nanos(task: &Path) -> f64 {
+    let text = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+    text.split_whitespace().next().and_then(|field| field.parse().ok()).unwrap_or(0.0)
 }
 
 /// Resident memory of a process in MiB.

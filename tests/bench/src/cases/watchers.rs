@@ -1,10 +1,12 @@
 //! A thousand blocking queries on one service, and one change.
 
+use crate::bare;
 use crate::cases::api::instance;
 use crate::load::{self, now, read_answer};
 use crate::measure::{self, Figure};
 use crate::subject::Program;
 use anyhow::Result;
+use bytes::Bytes;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -12,38 +14,40 @@ use tokio::task::JoinSet;
 
 const WATCHERS: usize = 1000;
 
-/// Time from the change to the last watcher's answer, and processor time of the agent for it, both in milliseconds.
-fn change(program: &Program) -> Result<(f64, f64)> {
-    let agent = program.start(true, "{}")?;
-    agent.must("PUT", "/v1/catalog/register", &instance("web", 1))?;
-    let index = agent.must("GET", "/v1/health/service/web", "")?.index;
-    let port = agent.ports.http;
+/// Time from the change to the last watcher's answer, and processor time of the server for it, both in milliseconds.
+struct Woken {
+    delay: f64,
+    cpu: f64,
+}
+
+/// Lets many wait on `path`, makes the change, and reads all answers; `cpu` tells the server's processor time so far.
+fn wake(port: u16, path: &str, change: &[u8], cpu: impl Fn() -> Result<f64>) -> Result<Woken> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for _ in 0..WATCHERS {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-            stream.write_all(&load::get(&format!("/v1/health/service/web?index={index}&wait=60s"))).await?;
+            stream.write_all(&load::get(path)).await?;
             tasks.spawn(async move {
                 let mut buffer = Vec::new();
                 read_answer(&mut stream, &mut buffer).await?;
                 anyhow::Ok((stream, now()))
             });
         }
-        // All must wait before the change; the agent is idle once they do.
-        let mut before = measure::cpu_ms(agent.pid())?;
+        // All must wait before the change; the server is idle once they do.
+        let mut before = cpu()?;
         loop {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            let after = measure::cpu_ms(agent.pid())?;
-            if after - before < 20.0 {
-                before = after;
+            let after = cpu()?;
+            let idle = after - before < 20.0;
+            before = after;
+            if idle {
                 break;
             }
-            before = after;
         }
         let mut writer = TcpStream::connect(("127.0.0.1", port)).await?;
         let begin = now();
-        writer.write_all(&load::put("/v1/catalog/register", &instance("web", 2))).await?;
+        writer.write_all(change).await?;
         let mut last = begin;
         // The connections stay open: what closing them costs is not asked.
         let mut open = Vec::with_capacity(WATCHERS);
@@ -52,15 +56,37 @@ fn change(program: &Program) -> Result<(f64, f64)> {
             last = last.max(at);
             open.push(stream);
         }
-        let cpu = measure::cpu_ms(agent.pid())? - before;
-        Ok(((last - begin).as_secs_f64() * 1000.0, cpu))
+        Ok(Woken { delay: (last - begin).as_secs_f64() * 1000.0, cpu: cpu()? - before })
     })
 }
 
+fn agent(program: &Program) -> Result<Woken> {
+    let agent = program.start(true, "{}")?;
+    agent.must("PUT", "/v1/catalog/register", &instance("web", 1))?;
+    let index = agent.must("GET", "/v1/health/service/web", "")?.index;
+    let path = format!("/v1/health/service/web?index={index}&wait=60s");
+    let change = load::put("/v1/catalog/register", &instance("web", 2));
+    wake(agent.ports.http, &path, &change, || measure::cpu_ms(agent.pid()))
+}
+
+/// The same from a bare loop: each waits on one signal, and gets one body of the length that two instances have.
+fn limit() -> Result<Woken> {
+    let bare_loop = bare::waiting(Bytes::from(vec![b'x'; 940 * 2]))?;
+    wake(bare_loop.port, "/", &load::put("/", ""), || Ok(measure::thread_cpu_ms(bare_loop.thread)))
+}
+
 pub(crate) fn delay(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    Ok(vec![Figure::from(change(program)?.0)])
+    Ok(vec![Figure::from(agent(program)?.delay)])
 }
 
 pub(crate) fn cpu(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    Ok(vec![Figure::from(change(program)?.1)])
+    Ok(vec![Figure::from(agent(program)?.cpu)])
+}
+
+pub(crate) fn delay_limit(_seconds: f64) -> Result<f64> {
+    Ok(limit()?.delay)
+}
+
+pub(crate) fn cpu_limit(_seconds: f64) -> Result<f64> {
+    Ok(limit()?.cpu)
 }
