@@ -2,6 +2,7 @@
 
 mod api;
 mod checks;
+mod cluster;
 mod dns;
 mod life;
 mod watchers;
@@ -71,4 +72,13 @@ pub(crate) const ALL: &[Case] = &[
     cost("check-script-own", "ms cpu/run", checks::script_own),
     cost("file-to-dns", "ms", life::file_to_dns),
     cost("file-to-dns-10000", "ms", life::file_to_dns_10000),
+    Case { etcd: Some(api::etcd_cluster_put_64), ..rate("cluster-put-64", cluster::put_64, None) },
+    cost("cluster-failover", "ms", cluster::failover),
+    cost("cluster-loss-seen", "ms", cluster::loss_seen),
+    cost("cluster-flip-p99", "ms", cluster::flip),
+    cost("cluster-files-1000", "ms", cluster::client_files),
+    cost("cluster-rss-client", "MiB", cluster::rss_client),
+    cost("cluster-50-joined", "ms", cluster::fifty_joined),
+    cost("cluster-50-rss", "MiB", cluster::fifty_memory),
+    cost("cluster-50-idle", "% of a core", cluster::fifty_idle),
 ];

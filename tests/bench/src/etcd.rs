@@ -26,23 +26,30 @@ impl Drop for Running {
     }
 }
 
-fn start(path: &Path) -> Result<Running> {
-    let folder = tempfile::Builder::new().prefix("lictor-bench-").tempdir()?;
+/// Starts so many of them as one cluster.
+fn start(path: &Path, members: usize) -> Result<Vec<Running>> {
     let free = || -> Result<u16> { Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()) };
-    let (port, peers) = (free()?, free()?);
-    let client = format!("http://127.0.0.1:{port}");
-    let child = Command::new("taskset")
-        .args(["-c", &SUBJECT_CORE.to_string()])
-        .arg(path)
-        .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-        .arg(format!("--listen-peer-urls=http://127.0.0.1:{peers}"))
-        .arg(format!("--data-dir={}", folder.path().display()))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("etcd starts")?;
-    Ok(Running { child, _folder: folder, port })
+    let ports = (0..members).map(|_| Ok((free()?, free()?))).collect::<Result<Vec<_>>>()?;
+    let peer = |port: u16| format!("http://127.0.0.1:{port}");
+    let all: Vec<String> = ports.iter().enumerate().map(|(n, &(_, peers))| format!("m{n}={}", peer(peers))).collect();
+    let mut running = Vec::with_capacity(members);
+    for (n, &(port, peers)) in ports.iter().enumerate() {
+        let folder = tempfile::Builder::new().prefix("lictor-bench-").tempdir()?;
+        let child = Command::new("taskset")
+            .args(["-c", &SUBJECT_CORE.to_string()])
+            .arg(path)
+            .args(["--listen-client-urls", &peer(port), "--advertise-client-urls", &peer(port)])
+            .args(["--listen-peer-urls", &peer(peers), "--initial-advertise-peer-urls", &peer(peers)])
+            .args(["--name", &format!("m{n}"), "--initial-cluster", &all.join(",")])
+            .arg(format!("--data-dir={}", folder.path().display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("etcd starts")?;
+        running.push(Running { child, _folder: folder, port });
+    }
+    Ok(running)
 }
 
 /// A `PutRequest` in a gRPC frame: field 1 the key, field 2 the value.
@@ -93,42 +100,48 @@ async fn connect(port: u16) -> Result<h2::client::SendRequest<Bytes>> {
     Ok(requests)
 }
 
-/// Writes per second from so many clients, each with a connection and one write under way.
-pub(crate) fn puts(path: &Path, clients: usize, seconds: f64, value: &'static str) -> Result<f64> {
-    let etcd = start(path)?;
-    let port = etcd.port;
+/// Writes per second from so many clients, each with a connection and one write under way, to that of so many members that takes the
+/// most (the leader, likely).
+pub(crate) fn puts(path: &Path, members: usize, clients: usize, seconds: f64, value: &'static str) -> Result<f64> {
+    let etcd = start(path, members)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let patience = now() + Duration::from_secs(30);
-        loop {
-            let ready = async { put(&connect(port).await?, port, "ready", "1").await };
-            match tokio::time::timeout(Duration::from_secs(5), ready).await {
-                Ok(Ok(())) => break,
-                _ if now() > patience => bail!("etcd does not accept a write"),
-                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+    let mut best = 0.0_f64;
+    for member in &etcd {
+        best = best.max(runtime.block_on(load(member.port, clients, seconds, value))?);
+    }
+    Ok(best)
+}
+
+async fn load(port: u16, clients: usize, seconds: f64, value: &'static str) -> Result<f64> {
+    let patience = now() + Duration::from_secs(30);
+    loop {
+        let ready = async { put(&connect(port).await?, port, "ready", "1").await };
+        match tokio::time::timeout(Duration::from_secs(5), ready).await {
+            Ok(Ok(())) => break,
+            _ if now() > patience => bail!("etcd does not accept a write"),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    let counter = Arc::new(AtomicU64::new(0));
+    let begin = now();
+    let until = begin + Duration::from_secs_f64(seconds);
+    let mut tasks = JoinSet::new();
+    for _ in 0..clients {
+        let counter = Arc::clone(&counter);
+        tasks.spawn(async move {
+            let requests = connect(port).await?;
+            let mut answers = 0_u64;
+            while now() < until {
+                let key = format!("bench/{}", counter.fetch_add(1, Ordering::Relaxed) % 10_000);
+                put(&requests, port, &key, value).await?;
+                answers += 1;
             }
-        }
-        let counter = Arc::new(AtomicU64::new(0));
-        let begin = now();
-        let until = begin + Duration::from_secs_f64(seconds);
-        let mut tasks = JoinSet::new();
-        for _ in 0..clients {
-            let counter = Arc::clone(&counter);
-            tasks.spawn(async move {
-                let requests = connect(port).await?;
-                let mut answers = 0_u64;
-                while now() < until {
-                    let key = format!("bench/{}", counter.fetch_add(1, Ordering::Relaxed) % 10_000);
-                    put(&requests, port, &key, value).await?;
-                    answers += 1;
-                }
-                anyhow::Ok(answers)
-            });
-        }
-        let mut answers = 0;
-        while let Some(done) = tasks.join_next().await {
-            answers += done??;
-        }
-        Ok(answers as f64 / begin.elapsed().as_secs_f64())
-    })
+            anyhow::Ok(answers)
+        });
+    }
+    let mut answers = 0;
+    while let Some(done) = tasks.join_next().await {
+        answers += done??;
+    }
+    Ok(answers as f64 / begin.elapsed().as_secs_f64())
 }

@@ -10,6 +10,9 @@ pub(crate) const SUBJECT_CORE: usize = 0;
 /// Core on which the load is made.
 pub(crate) const LOAD_CORE: usize = 1;
 
+/// All cores, as `taskset -c` takes them; those that a machine has not are passed over.
+pub(crate) const ALL_CORES: &str = "0-255";
+
 /// Keeps this thread, and what it starts later, on one core (or where it is when the machine has only one).
 pub(crate) fn pin_to(core: usize) -> Result<()> {
     if std::thread::available_parallelism()?.get() < 2 {

@@ -1,6 +1,6 @@
 //! The agents that are measured.
 
-use crate::measure::SUBJECT_CORE;
+use crate::measure::{ALL_CORES, SUBJECT_CORE};
 use anyhow::{Context, Result, bail};
 use lictor_e2e::http;
 use lictor_e2e::ports::Ports;
@@ -18,6 +18,32 @@ pub(crate) struct Program {
     path: PathBuf,
 }
 
+/// What an agent is started as.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) role: Role,
+    /// Name of its node; empty: `bench`.
+    pub(crate) node: String,
+    /// Configuration as JSON.
+    pub(crate) config: String,
+    /// Further arguments.
+    pub(crate) arguments: Vec<String>,
+    /// Whether it may use all cores; else it has the subjects' core.
+    pub(crate) spread: bool,
+}
+
+/// Kind of agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A server in memory.
+    #[default]
+    Dev,
+    /// A server with a data directory, that expects so many.
+    Server(usize),
+    /// A client agent with a data directory.
+    Client,
+}
+
 impl Program {
     pub(crate) fn new(name: &'static str, path: &Path, needs_reload: bool) -> Self {
         Self { name, needs_reload, path: path.to_path_buf() }
@@ -25,20 +51,30 @@ impl Program {
 
     /// Starts a server with a data directory (or in memory), with this configuration as JSON, and waits until it leads.
     pub(crate) fn start(&self, durable: bool, config: &str) -> Result<Running> {
-        let folder = tempfile::Builder::new().prefix("lictor-bench-").tempdir()?;
-        fs::create_dir(folder.path().join("config.d"))?;
-        fs::write(folder.path().join("config.d/00.json"), config)?;
-        let mut running =
-            Running { path: self.path.clone(), durable, folder, ports: Ports::free(), child: None, started: Duration::ZERO };
+        let mut running = self.prepare(Plan {
+            role: if durable { Role::Server(1) } else { Role::Dev },
+            config: config.to_owned(),
+            arguments: vec!["-hcl=performance { raft_multiplier = 1 }".to_owned()],
+            ..Plan::default()
+        })?;
         running.start()?;
         Ok(running)
     }
+
+    /// Makes folders and files, starts nothing.
+    pub(crate) fn prepare(&self, plan: Plan) -> Result<Running> {
+        let folder = tempfile::Builder::new().prefix("lictor-bench-").tempdir()?;
+        fs::create_dir(folder.path().join("config.d"))?;
+        let config = if plan.config.is_empty() { "{}" } else { &plan.config };
+        fs::write(folder.path().join("config.d/00.json"), config)?;
+        Ok(Running { path: self.path.clone(), plan, folder, ports: Ports::free(), child: None, started: Duration::ZERO })
+    }
 }
 
-/// A running agent on its own core.
+/// A running agent.
 pub(crate) struct Running {
     path: PathBuf,
-    durable: bool,
+    plan: Plan,
     folder: tempfile::TempDir,
     pub(crate) ports: Ports,
     child: Option<Child>,
@@ -55,42 +91,65 @@ impl Running {
         self.child.as_ref().map_or(0, Child::id)
     }
 
-    /// Starts the process and measures the time to its first accepted write.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
-    pub(crate) fn start(&mut self) -> Result<()> {
+    pub(crate) fn node(&self) -> &str {
+        if self.plan.node.is_empty() { "bench" } else { &self.plan.node }
+    }
+
+    /// Tells it where to find the others, before it starts.
+    pub(crate) fn join(&mut self, ports: &[u16]) {
+        self.plan.arguments.extend(ports.iter().map(|port| format!("-retry-join=127.0.0.1:{port}")));
+    }
+
+    /// Starts the process; does not wait.
+    pub(crate) fn spawn(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
-        let ports = self.ports;
+        // All cores are named: what the load starts would else stay on the load's.
+        let cores = if self.plan.spread { ALL_CORES.to_owned() } else { SUBJECT_CORE.to_string() };
         let mut command = Command::new("taskset");
-        command.args(["-c", &SUBJECT_CORE.to_string()]).arg(&self.path).arg("agent");
-        if self.durable {
-            command
-                .args(["-server", "-bootstrap-expect=1"])
-                .arg(format!("-data-dir={}", self.folder.path().join("data").display()));
-        } else {
-            command.arg("-dev");
+        command.args(["-c", &cores]).arg(&self.path).arg("agent");
+        match self.plan.role {
+            Role::Dev => command.arg("-dev"),
+            Role::Server(expect) => command.args(["-server", &format!("-bootstrap-expect={expect}")]),
+            Role::Client => &mut command,
+        };
+        if self.plan.role != Role::Dev {
+            command.arg(format!("-data-dir={}", self.folder.path().join("data").display()));
         }
+        let ports = self.ports;
         command
-            .args(["-node=bench", "-bind=127.0.0.1", "-grpc-port=-1", "-log-level=err"])
-            .arg("-hcl=performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 5000 }")
+            .args(["-bind=127.0.0.1", "-grpc-port=-1", "-log-level=err", &format!("-node={}", self.node())])
+            .arg("-hcl=limits { http_max_conns_per_client = 5000 }")
             .arg(format!("-config-dir={}", self.config_dir().display()))
             .arg(format!("-http-port={}", ports.http))
             .arg(format!("-dns-port={}", ports.dns))
             .arg(format!("-server-port={}", ports.server))
             .arg(format!("-serf-lan-port={}", ports.serf_lan))
-            .arg(format!("-serf-wan-port={}", ports.serf_wan));
-        let begin = Instant::now();
+            .arg(format!("-serf-wan-port={}", ports.serf_wan))
+            .args(&self.plan.arguments);
         self.child = Some(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("taskset starts")?);
-        loop {
-            let reply = http::send(ports.http, "PUT", "/v1/kv/bench/ready", Some("1"));
-            if reply.status == 200 {
-                break;
-            }
+        Ok(())
+    }
+
+    /// Starts the process and measures the time to its first accepted write.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
+    pub(crate) fn start(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        self.spawn()?;
+        self.wait_write()?;
+        self.started = begin.elapsed();
+        Ok(())
+    }
+
+    /// Waits for the first write that it accepts.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
+    pub(crate) fn wait_write(&self) -> Result<()> {
+        let begin = Instant::now();
+        while http::send(self.ports.http, "PUT", "/v1/kv/bench/ready", Some("1")).status != 200 {
             if begin.elapsed() > Duration::from_secs(60) {
                 bail!("no accepted write within a minute:\n{}", fs::read_to_string(self.folder.path().join("log"))?);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.started = begin.elapsed();
         Ok(())
     }
 

@@ -54,11 +54,15 @@ pub(crate) fn kv_put_1(program: &Program, seconds: f64) -> Result<Vec<Figure>> {
 }
 
 pub(crate) fn etcd_put_64(etcd: &Path, seconds: f64) -> Result<f64> {
-    etcd::puts(etcd, 64, seconds, VALUE)
+    etcd::puts(etcd, 1, 64, seconds, VALUE)
+}
+
+pub(crate) fn etcd_cluster_put_64(etcd: &Path, seconds: f64) -> Result<f64> {
+    etcd::puts(etcd, 3, 64, seconds, VALUE)
 }
 
 pub(crate) fn etcd_put_1(etcd: &Path, seconds: f64) -> Result<f64> {
-    etcd::puts(etcd, 1, seconds, VALUE)
+    etcd::puts(etcd, 1, 1, seconds, VALUE)
 }
 
 pub(crate) fn register_agent(program: &Program, seconds: f64) -> Result<Vec<Figure>> {

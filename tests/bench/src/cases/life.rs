@@ -12,7 +12,8 @@ use std::time::Duration;
 const KEYS: u64 = 100_000;
 const SERVICES: u64 = 10_000;
 
-fn ms(duration: Duration) -> f64 {
+/// Milliseconds.
+pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn rss_services(program: &Program, _seconds: f64) -> Result<Vec<Figur
 }
 
 #[expect(clippy::disallowed_methods, reason = "memory is read once the agent is quiet; nothing is asserted")]
-fn settle() {
+pub(crate) fn settle() {
     std::thread::sleep(Duration::from_secs(2));
 }
 
