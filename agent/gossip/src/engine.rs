@@ -29,7 +29,7 @@ mod wire;
 mod tests;
 
 pub use allowed::AllowedNetworks;
-pub use error::{FireError, JoinError, RequestError, WireError};
+pub use error::{FireError, JoinError, RequestError, Unanswered, WireError};
 pub use event::{Conflict, ConflictKind, Event, Output};
 pub use roster::RECONNECT_TIMEOUT_TAG;
 pub use settings::{EngineSettings, Own};

@@ -322,6 +322,8 @@ impl Agent {
                     Some(Asked::Reload)
                 }
                 _ = self.leaving.wait_for(|leaving| *leaving) => None,
+                // An agent that answers nothing but errors helps nobody; its supervisor may start it again.
+                () = self.datacenter.ended() => anyhow::bail!("the raft engine ended; the log above says why"),
                 Some(error) = self.given_up.recv() => {
                     if matches!(error, RetryError::Exhausted { .. }) {
                         return Err(error.into());

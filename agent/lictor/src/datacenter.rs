@@ -151,6 +151,14 @@ impl Datacenter {
         }
     }
 
+    /// Waits until this agent can take no part any more, because its raft engine ended by itself.
+    pub(crate) async fn ended(&self) {
+        match self.raft() {
+            Some(raft) => raft.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// A leader that ends lets another lead first: clients wait for no election then.
     pub(crate) async fn hand_over(&self) {
         if let Some(raft) = self.raft().filter(|raft| raft.is_leader() && raft.peers().len() > 1)

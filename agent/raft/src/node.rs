@@ -86,6 +86,8 @@ pub struct RaftNode {
     storage: Arc<dyn Storage>,
     queue: mpsc::Sender<Waiting>,
     leadership: watch::Sender<Leadership>,
+    /// The engine ended by itself.
+    ended: watch::Sender<bool>,
     /// The [`LogStore::vote_number`] at which this node was found to lead and to have applied all that was committed before; 0: none.
     /// A number and not a word, as the one who looks may be late: it must not hold for a later term.
     ready: AtomicU64,
@@ -294,6 +296,12 @@ impl RaftNode {
             Ok(taken) => Ok(taken.is_some()),
             Err(error) => Err(ClusterError::ReadOnly(error.to_string())),
         }
+    }
+
+    /// Waits until the engine ends by itself, after a fault that it cannot go on from: nothing can be written or read here any more.
+    pub async fn ended(&self) {
+        // The node holds the sender.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// Ends: proposals that wait are answered, what was handed to the log is flushed, the files are closed and unlocked.

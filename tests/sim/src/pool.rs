@@ -1,7 +1,7 @@
 //! One pool: engines, the network between them, and the queue of what happens when.
 
 use bytes::Bytes;
-use lictor_gossip::engine::{Engine, EngineSettings, Event, Output, Own};
+use lictor_gossip::engine::{Engine, EngineSettings, Event, Output, Own, Unanswered};
 use lictor_types::ids::NodeName;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -80,7 +80,7 @@ struct Seat {
 enum Input {
     Packet { from: SocketAddr, bytes: Bytes },
     Request { from: usize, ticket: u64, bytes: Bytes },
-    Reply { ticket: u64, reply: Result<Bytes, String> },
+    Reply { ticket: u64, reply: Result<Bytes, Unanswered> },
 }
 
 enum Act {
@@ -407,10 +407,7 @@ impl Pool {
                 let reply = self.seats[index].engine.handle_request(now, address, &bytes);
                 self.settle(index);
                 if let Some(way) = self.way(index, from) {
-                    self.push(
-                        now + way,
-                        Act::Deliver(from, Input::Reply { ticket, reply: reply.map_err(|error| error.to_string()) }),
-                    );
+                    self.push(now + way, Act::Deliver(from, Input::Reply { ticket, reply: reply.map_err(Unanswered::because) }));
                 }
                 return;
             }
@@ -501,7 +498,7 @@ impl Pool {
                 }
                 Output::Stream { to, ticket, bytes, timeout } => {
                     // Failure comes at the latest with the timeout; a reply before it wins, as tickets are answered once.
-                    let failure = Input::Reply { ticket, reply: Err("timed out".to_owned()) };
+                    let failure = Input::Reply { ticket, reply: Err(Unanswered::because("timed out")) };
                     self.push(now + timeout, Act::Deliver(index, failure));
                     let Some(target) = self.seat_at(to) else { continue };
                     // Setting up the connection is a round trip before the request.

@@ -6,7 +6,7 @@ use super::frame::Subject;
 use super::handle::GossipStats;
 use super::peers::Peers;
 use super::streams::{self, StreamError};
-use crate::engine::{Engine, EngineStats, Event, FireError, JoinError, Output, RequestError};
+use crate::engine::{Engine, EngineStats, Event, FireError, JoinError, Output, RequestError, Unanswered};
 use crate::events::{Counted, Health, News, NotSent, PacketReceived, PacketSent, TookDue};
 use bytes::Bytes;
 use lictor_net::UdpSocket;
@@ -305,7 +305,10 @@ impl Pump {
         let now = self.now();
         match reply {
             Ok(bytes) => self.engine.handle_reply(now, ticket, Ok(&bytes)),
-            Err(error) => self.engine.handle_reply(now, ticket, Err(error.to_string())),
+            Err(error) => {
+                let refused = matches!(&error, StreamError::Connect(cause) if cause.kind() == io::ErrorKind::ConnectionRefused);
+                self.engine.handle_reply(now, ticket, Err(Unanswered { reason: error.to_string(), refused }));
+            }
         }
     }
 

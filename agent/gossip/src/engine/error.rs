@@ -25,6 +25,23 @@ pub enum WireError {
     TooLarge(&'static str),
 }
 
+/// A stream of the engine's that got no reply, as its driver tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{reason}")]
+pub struct Unanswered {
+    /// Why, for people.
+    pub reason: String,
+    /// Whether the other host itself refused: it is there, and nobody listens.
+    pub refused: bool,
+}
+
+impl Unanswered {
+    /// For a reason that says nothing of the other host.
+    pub fn because(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), refused: false }
+    }
+}
+
 /// A request over a stream that gets no reply. The other side's fault; nothing changed; trying the same again is of no use.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RequestError {

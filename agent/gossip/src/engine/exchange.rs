@@ -1,7 +1,7 @@
 //! Streams: joins, exchanges of the whole state, and pings over TCP.
 
 use crate::engine::Engine;
-use crate::engine::error::{JoinError, RequestError, WireError};
+use crate::engine::error::{JoinError, RequestError, Unanswered, WireError};
 use crate::engine::event::{Conflict, Event, Output};
 use crate::engine::identity::Ident;
 use crate::engine::own::Presence;
@@ -94,15 +94,18 @@ impl Engine {
     }
 
     /// The reply to a stream that this engine asked for, or why there is none.
-    pub fn handle_reply(&mut self, now: Duration, ticket: u64, reply: Result<&[u8], String>) {
+    pub fn handle_reply(&mut self, now: Duration, ticket: u64, reply: Result<&[u8], Unanswered>) {
         let Some(Exchange { to, kind, .. }) = self.exchanges.remove(&ticket) else { return };
+        let refused = matches!(&reply, Err(unanswered) if unanswered.refused);
         let frame = match reply {
             Ok(bytes) => stream::read(bytes).map_err(|error| JoinError::Answer { to, error }),
-            Err(reason) => Err(JoinError::Unreachable { to, reason }),
+            Err(Unanswered { reason, .. }) => Err(JoinError::Unreachable { to, reason }),
         };
         if let ExchangeKind::Ping { target, number } = kind {
-            if matches!(frame, Ok(Frame::Ack)) {
-                self.acked_by_stream(now, target, number);
+            match frame {
+                Ok(Frame::Ack) => self.acked_by_stream(now, target, number),
+                _ if refused => self.refused_by_host(now, target, number),
+                _ => {}
             }
             return;
         }

@@ -271,6 +271,26 @@ impl Engine {
         self.feed_head(now, &head);
     }
 
+    /// The host of a probe's target refused the stream, and the target acked no datagram: it is suspected at once, and for a shorter time.
+    pub(crate) fn refused_by_host(&mut self, now: Duration, target: Ident, number: u8) {
+        let open = |probe: &&Probe| probe.target == target && probe.number == number && !probe.acked;
+        if !self.settings.lifeguard || self.probe.as_ref().filter(open).is_none() {
+            return;
+        }
+        let Some(incarnation) = self.roster.get(target.node).map(|entry| entry.incarnation) else { return };
+        self.accuse(now, target, incarnation, self.own.node, true);
+        let deadline = self.roster.change(target.node, |entry| match &mut entry.standing {
+            Standing::Suspect(suspicion) => {
+                suspicion.refuse();
+                Some(suspicion.deadline())
+            }
+            _ => None,
+        });
+        if let Some(Some(deadline)) = deadline {
+            self.timers.set(deadline, Timer::Suspicion(target.node));
+        }
+    }
+
     /// A datagram came from a member that is there: does what its head asks for.
     pub(crate) fn answer(&mut self, now: Duration, from: SocketAddr, head: Head, coordinate: Option<Coordinate>) {
         match &head.body {

@@ -1,6 +1,9 @@
 //! How long a suspicion lasts before the member counts as failed.
 //!
 //! Source: the Lifeguard paper, section IV.B: the time starts at a maximum and shrinks with the logarithm of independent confirmations.
+//!
+//! Beyond the paper: a host that refuses the stream says that nobody listens there. That is no loss of packets which time could mend, only
+//! a member that starts again could object, and half of the minimum is enough for that.
 
 use crate::engine::identity::NodeKey;
 use std::time::Duration;
@@ -52,6 +55,8 @@ pub(crate) struct Suspicion {
     doubted: bool,
     /// Whether the suspect was asked itself when the suspicion ran out and nobody had shared it.
     asked: bool,
+    /// Whether the suspect's host refused a stream.
+    refused: bool,
     /// Who suspects, the first one at the front.
     accusers: Vec<NodeKey>,
 }
@@ -59,7 +64,15 @@ pub(crate) struct Suspicion {
 impl Suspicion {
     /// Begun at `now` by `accuser`.
     pub(crate) fn new(bounds: SuspicionBounds, now: Duration, accuser: NodeKey) -> Self {
-        Self { bounds, started: now, grace: Duration::ZERO, doubted: false, asked: false, accusers: vec![accuser] }
+        Self {
+            bounds,
+            started: now,
+            grace: Duration::ZERO,
+            doubted: false,
+            asked: false,
+            refused: false,
+            accusers: vec![accuser],
+        }
     }
 
     /// Another member suspects too. True if that is news which counts (and is worth telling others).
@@ -70,6 +83,11 @@ impl Suspicion {
         }
         self.accusers.push(accuser);
         true
+    }
+
+    /// The suspect's host refused a stream: nobody listens there.
+    pub(crate) fn refuse(&mut self) {
+        self.refused = true;
     }
 
     /// Adds time during which no refutation could have been heard.
@@ -88,7 +106,7 @@ impl Suspicion {
     /// Whether the suspect is to be asked itself before it counts as failed: nobody shares the suspicion, though others could. Adds time for
     /// its answer. False from the second time on.
     pub(crate) fn ask(&mut self, time: Duration) -> bool {
-        let lonely = self.bounds.wanted > 0 && self.accusers.len() == 1;
+        let lonely = self.bounds.wanted > 0 && self.accusers.len() == 1 && !self.refused;
         if !lonely || std::mem::replace(&mut self.asked, true) {
             return false;
         }
@@ -99,7 +117,8 @@ impl Suspicion {
     /// When the member counts as failed.
     pub(crate) fn deadline(&self) -> Duration {
         let confirmations = self.accusers.len().saturating_sub(1) as u32;
-        self.started.saturating_add(self.bounds.timeout(confirmations)).saturating_add(self.grace)
+        let timeout = if self.refused { self.bounds.min / 2 } else { self.bounds.timeout(confirmations) };
+        self.started.saturating_add(timeout).saturating_add(self.grace)
     }
 
     /// Who suspected last.
@@ -153,6 +172,18 @@ mod tests {
         assert!(!shared.ask(second), "others found the same");
         for (members, lifeguard) in [(3, true), (100, false)] {
             assert!(!Suspicion::new(bounds(members, lifeguard), Duration::ZERO, 1).ask(second), "nobody could share it");
+        }
+    }
+
+    #[test]
+    fn a_host_that_refuses_needs_half_the_minimum() {
+        for members in [3, 100] {
+            let mut suspicion = Suspicion::new(bounds(members, true), Duration::from_secs(10), 1);
+            suspicion.refuse();
+            assert_eq!(suspicion.deadline(), Duration::from_secs(10) + bounds(members, true).min / 2);
+            assert!(!suspicion.ask(Duration::from_secs(1)), "it would refuse again");
+            suspicion.extend(Duration::from_secs(3));
+            assert_eq!(suspicion.deadline(), Duration::from_secs(13) + bounds(members, true).min / 2);
         }
     }
 

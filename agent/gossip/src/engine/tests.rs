@@ -11,6 +11,8 @@ struct Net {
     down: Vec<u16>,
     /// Members whose datagrams, but not streams, get lost.
     deaf: Vec<u16>,
+    /// Hosts of members that are down refuse streams, instead of saying nothing.
+    refusing: bool,
     events: Vec<(u16, Event)>,
     packet_largest: usize,
     now: Duration,
@@ -38,6 +40,7 @@ impl Net {
             engines: BTreeMap::new(),
             down: Vec::new(),
             deaf: Vec::new(),
+            refusing: false,
             events: Vec::new(),
             packet_largest: 0,
             now: Duration::from_secs(1000),
@@ -113,9 +116,9 @@ impl Net {
                     Output::Stream { to, ticket, bytes, .. } => {
                         let reply = if self.is_up(to.port()) {
                             let engine = self.engines.get_mut(&to.port()).unwrap();
-                            engine.handle_request(now, at(port), &bytes).map_err(|error| error.to_string())
+                            engine.handle_request(now, at(port), &bytes).map_err(Unanswered::because)
                         } else {
-                            Err("connection refused".to_owned())
+                            Err(Unanswered { reason: "connection refused".to_owned(), refused: self.refusing })
                         };
                         let reply = reply.as_ref().map(|bytes| &**bytes).map_err(Clone::clone);
                         self.engines.get_mut(&port).unwrap().handle_reply(now, ticket, reply);
@@ -196,6 +199,35 @@ fn a_killed_member_fails_and_is_reaped_after_its_time() {
     for port in 1..=4 {
         assert_eq!(net.status(port, "n5"), None);
         assert_eq!(net.count(port, |event| matches!(event, Event::Reaped(member) if member.name == "n5")), 1, "by {port}");
+    }
+}
+
+#[test]
+fn a_killed_member_whose_host_refuses_fails_in_half_the_time() {
+    let time_to_fail = |refusing| {
+        let mut net = Net::joined(3);
+        (net.refusing, net.down) = (refusing, vec![3]);
+        let begin = net.now;
+        while net.count(1, is_failed("n3")) == 0 || net.count(2, is_failed("n3")) == 0 {
+            net.run(1);
+            assert!(net.now - begin < Duration::from_secs(60), "it fails at all");
+        }
+        net.now - begin
+    };
+    let (refused, silent) = (time_to_fail(true), time_to_fail(false));
+    assert!(silent - refused >= Duration::from_secs(2), "{refused:?} beside {silent:?}");
+}
+
+#[test]
+fn a_member_that_starts_again_soon_is_not_failed_by_a_refusal() {
+    let mut net = Net::joined(3);
+    (net.refusing, net.down) = (true, vec![3]);
+    net.run(2);
+    net.down.clear();
+    net.run(10);
+    for port in 1..=2 {
+        assert_eq!(net.count(port, is_failed("n3")), 0);
+        assert_eq!(net.status(port, "n3"), Some(MemberStatus::Alive));
     }
 }
 

@@ -4,9 +4,10 @@ use crate::types::{Entry, LogId};
 use openraft::entry::RaftEntry;
 use std::collections::VecDeque;
 
-/// Flushed entries beyond these are dropped from memory; they are read from the store when somebody asks.
+/// Flushed entries beyond these are dropped from memory; they are read from the store when somebody asks. Decoded, they take several
+/// times their bytes on disk.
 const ENTRIES_MAX: usize = 1024;
-const BYTES_MAX: usize = 1024 * 1024;
+const BYTES_MAX: usize = 256 * 1024;
 
 /// A row of consecutive entries that ends at the log's end.
 #[derive(Debug)]

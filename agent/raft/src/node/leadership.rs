@@ -55,6 +55,9 @@ pub(super) async fn follow(node: Weak<RaftNode>, shutdown: Shutdown) {
     if let Some(node) = node.upgrade() {
         node.ready.store(0, Ordering::Release);
         node.leadership.send_replace(Leadership::default());
+        if !shutdown.is_requested() {
+            node.ended.send_replace(true);
+        }
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) async fn start_on(
         storage,
         queue,
         leadership: watch::Sender::new(Leadership::default()),
+        ended: watch::Sender::new(false),
         ready: AtomicU64::new(0),
         timing,
         wire,

@@ -50,6 +50,20 @@ async fn a_sole_member_in_memory_leads_and_writes() {
     assert_eq!(node.propose(put("a", "2")).await, Err(ClusterError::ShuttingDown));
 }
 
+#[tokio::test]
+async fn an_engine_that_cannot_go_on_tells_it() {
+    let storage = MemStorage::instant();
+    let settings = RaftSettings::in_memory(7, "127.0.0.1:8300");
+    let node = RaftNode::start_with(settings, Catalog::new("dc1"), Arc::new(storage.clone())).await.unwrap();
+    assert!(node.wait_ready_leader(PATIENCE).await);
+    assert!(clock::timeout(Duration::from_millis(20), node.ended()).await.is_err(), "it runs");
+    storage.fail_at(1);
+    node.propose(put("a", "1")).await.unwrap_err();
+    clock::timeout(PATIENCE, node.ended()).await.unwrap();
+    assert_eq!(node.leader(), None);
+    node.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn proposals_that_wait_together_share_flushes() {
     let directory = tempfile::tempdir().unwrap();
