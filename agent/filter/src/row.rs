@@ -70,6 +70,15 @@ impl<T: Row> Rows for Vec<T> {
     }
 }
 
+impl<T: Row> Rows for Box<[T]> {
+    fn len(&self) -> usize {
+        <[T]>::len(self)
+    }
+    fn any(&self, holds: &mut dyn FnMut(&dyn Row) -> bool) -> bool {
+        self.iter().any(|row| holds(row))
+    }
+}
+
 impl<T: Row + ?Sized> Row for std::sync::Arc<T> {
     fn field(&self, name: &str) -> Value<'_> {
         (**self).field(name)

@@ -158,8 +158,8 @@ fn service(value: Value) -> Decoded<NodeService> {
             "taggedaddresses" | "tagged_addresses" => out.tagged_addresses = tagged_addresses(value, &field)?,
             "meta" => out.meta = string_map(value, &field)?.unwrap_or_default(),
             "port" => out.port = port(&value, &field)?,
-            "ports" => out.ports = named_ports(value, &field)?,
-            "socketpath" => out.socket_path = string(value, &field)?,
+            "ports" => out.ports = named_ports(value, &field)?.into(),
+            "socketpath" => out.socket_path = string(value, &field)?.into(),
             "weights" => out.weights = weights(value)?,
             "enabletagoverride" | "enable_tag_override" => out.enable_tag_override = boolean(&value, &field)?,
             "proxy" => {

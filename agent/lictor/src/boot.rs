@@ -94,6 +94,7 @@ struct Agent {
 }
 
 async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
+    lictor_memory::keep_little();
     let mut loader = Loader::new(sources.clone());
     let (loader, loaded) = tokio::task::spawn_blocking(move || {
         let loaded = loader.load();

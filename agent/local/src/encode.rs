@@ -66,7 +66,10 @@ pub(crate) fn service(definition: &ServiceDefinition) -> Value {
         fields.value("ports", Some(ports.into()));
     }
     fields.text("socket_path", &definition.socket_path);
-    fields.value("weights", definition.weights.map(|weights| json!({"passing": weights.passing, "warning": weights.warning})));
+    fields.value(
+        "weights",
+        definition.weights.as_ref().map(|weights| json!({"passing": weights.passing, "warning": weights.warning})),
+    );
     fields.flag("enable_tag_override", definition.enable_tag_override);
     fields.text("token", definition.token.secret());
     if !definition.checks.is_empty() {
@@ -193,7 +196,7 @@ mod tests {
             port: 80,
             ports: vec![lictor_types::service::NamedPort { name: "http".into(), port: 80, default: true }],
             socket_path: "/s".into(),
-            weights: Some(Weights { passing: 3, warning: 0 }),
+            weights: Some(Box::new(Weights { passing: 3, warning: 0 })),
             enable_tag_override: true,
             token: Token::new("secret"),
             checks: vec![check_one.clone(), CheckDefinition { ttl: Some(Duration::from_secs(1)), ..CheckDefinition::default() }],

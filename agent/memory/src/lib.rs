@@ -1,6 +1,6 @@
 //! What the agent gives back to the system: memory that it freed, and pages of its own program that only its start needed.
 //!
-//! Owns when that happens. Never holds memory of its own, and knows nothing of the agent. Entry point: [`give_back`].
+//! Owns when that happens. Never holds memory of its own, and knows nothing of the agent. Entry points: [`keep_little`], [`give_back`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -14,6 +14,11 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(1);
 /// The program's pages are given back after the first period, then after twice as long each time, up to this.
 const MAPPED_PERIOD_MAX: Duration = Duration::from_secs(600);
+
+/// Has the allocator keep little of what is freed. To be called once, before there is much.
+pub fn keep_little() {
+    freed::keep_briefly();
+}
 
 /// Gives back what is not needed, from time to time, until shutdown.
 pub async fn give_back(shutdown: Shutdown) {

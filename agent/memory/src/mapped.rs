@@ -4,7 +4,7 @@
 //! started holds nearly all code that ever ran, options and commands and recovery included. Told that they are not needed it forgets
 //! all of them; those that are used come back from the page cache at their next use, a microsecond each, and the others do not.
 //!
-//! This is the one module that says `unsafe`: the call names addresses. It is sound, as the pages are those of a file, private, and
+//! `unsafe`: the call names addresses. It is sound, as the pages are those of a file, private, and
 //! never written ([`pages`] leaves out a mapping that is writable or has a page that differs from its file): what comes back is what was
 //! there. Mappings of the program and its libraries stay where they are for as long as the process lives.
 

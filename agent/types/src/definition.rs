@@ -54,7 +54,7 @@ pub struct ServiceDefinition {
     /// Unix socket instead of address and port.
     pub socket_path: String,
     /// DNS weights; `None`: 1 and 1.
-    pub weights: Option<Weights>,
+    pub weights: Option<Box<Weights>>,
     /// Whether anti-entropy leaves tags changed by others.
     pub enable_tag_override: bool,
     /// Token used to register this service; empty: the agent's.

@@ -76,11 +76,12 @@ pub struct NodeService {
     /// Port, 0 when none.
     pub port: u16,
     /// Named ports, when there are several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<NamedPort>,
+    // Both without room to grow: with the counters of an `Arc` a row fits 256 bytes.
+    #[serde(skip_serializing_if = "<[NamedPort]>::is_empty")]
+    pub ports: Box<[NamedPort]>,
     /// Path of a unix socket, instead of address and port.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub socket_path: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub socket_path: Box<str>,
     /// DNS weights.
     pub weights: Weights,
     /// Whether others may change the tags in the catalog, and anti-entropy leaves them so.

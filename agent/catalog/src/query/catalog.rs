@@ -137,7 +137,7 @@ pub(super) fn join(node: &Node, placed: &Placed) -> ServiceNode {
         service_weights: service.weights,
         service_meta: service.meta.clone(),
         service_port: service.port,
-        service_ports: service.ports.clone(),
+        service_ports: service.ports.to_vec(),
         service_enable_tag_override: service.enable_tag_override,
         service_proxy: service.proxy.clone(),
         service_connect: service.connect.clone(),

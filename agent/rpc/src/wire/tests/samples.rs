@@ -145,7 +145,7 @@ fn service() -> NodeService {
         tagged_addresses: [("wan".to_owned(), AddressPort { address: "1.2.3.4".into(), port: 65_535 })].into(),
         meta: [("k".to_owned(), "v".to_owned())].into(),
         port: 80,
-        ports: vec![NamedPort { name: "http".into(), port: 80, default: true }, NamedPort::default()],
+        ports: vec![NamedPort { name: "http".into(), port: 80, default: true }, NamedPort::default()].into(),
         weights: Weights { passing: i64::MAX, warning: i64::MIN },
         proxy: json!({"Config": {"big": u64::MAX, "small": i64::MIN, "part": 0.1, "whole": 1.0, "none": null, "list": [], "map": {}}}).into(),
         connect: json!({}).into(),
@@ -301,7 +301,7 @@ pub(super) fn replies() -> Vec<Reply> {
     let full = ServiceNode {
         tagged_addresses: Some([("lan".to_owned(), "x".to_owned())].into()),
         service_tagged_addresses: service.tagged_addresses.clone(),
-        service_ports: service.ports.clone(),
+        service_ports: service.ports.to_vec(),
         service_meta: service.meta.clone(),
         service_proxy: service.proxy.clone(),
         ..service_node()

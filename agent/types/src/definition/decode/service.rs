@@ -74,7 +74,7 @@ pub(super) fn read(reader: &mut Reader, value: &Value) -> ServiceDefinition {
             "port" => service.port = reader.port(value),
             "ports" => service.ports = ports(reader, value),
             "socket_path" => service.socket_path = reader.text(value),
-            "weights" => service.weights = weights(reader, value),
+            "weights" => service.weights = weights(reader, value).map(Box::new),
             "enable_tag_override" => service.enable_tag_override = reader.flag(value),
             "token" => service.token = Token::new(&reader.text(value)),
             "check" => one = checks(reader, value, ".Check", false),

@@ -19,7 +19,7 @@ fn files_are_typed_weakly() {
     assert_eq!(got.meta.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["n=1", "on=1"]);
     assert_eq!(got.tagged_addresses["lan"].port, 80);
     assert!(got.enable_tag_override);
-    assert_eq!(got.weights.map(|w| (w.passing, w.warning)), Some((5, 1)));
+    assert_eq!(got.weights.as_ref().map(|w| (w.passing, w.warning)), Some((5, 1)));
     assert_eq!(got.checks.len(), 2);
     assert_eq!(got.checks[0].args, ["true"]);
     assert_eq!(got.checks[0].timeout, Some(Duration::from_secs(1)));
