@@ -11,7 +11,7 @@ const TCP: &str = r#"
   (import "lictor:check/tcp@1.0.0" "[method]tcp-connection.recv" (func $recv (param i32 i32 i32 i32)))"#;
 
 /// Connects to the address in `text`; its outcome's output is what the failure says, `connected` otherwise passing.
-fn connecting(address: &str) -> Guest {
+pub fn connecting(address: &str) -> Guest {
     let run = format!(
         "(call $connect (i32.const {TEXT}) (i32.const {len}) (i32.const 1000) (i32.const 512))
          (if (i32.eqz (i32.load8_u (i32.const 512))) (then (return (i32.const 2048))))
@@ -134,7 +134,7 @@ async fn clock_random_and_env_need_their_grants() {
 }
 
 /// Fetches the address in `text` and passes with the body; a failure is critical with its text.
-fn fetching(url: &str) -> Guest {
+pub fn fetching(url: &str) -> Guest {
     let run = format!(
         "(i32.store8 (i32.const 700) (i32.const 71)) (i32.store8 (i32.const 701) (i32.const 69)) (i32.store8 (i32.const 702) (i32.const 84))
          (call $exchange (i32.const 700) (i32.const 3) (i32.const {TEXT}) (i32.const {len}) (i32.const 0) (i32.const 0)
@@ -191,16 +191,8 @@ async fn http_is_asked_where_it_is_granted() {
     assert!(outcome.output.contains("not granted"), "{}", outcome.output);
 }
 
-#[tokio::test]
-async fn udp_is_spoken_with_the_granted_address_only() {
-    let echo = lictor_net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = echo.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        let mut data = [0; 64];
-        while let Ok((got, from)) = echo.recv_from(&mut data).await {
-            let _ = echo.send_to(&data[..got], from).await;
-        }
-    });
+/// Sends nine bytes of the address in `text` there and passes with the answer; a failure is critical, with its text if it has one.
+pub fn speaking(address: &str) -> Guest {
     let imports = r#"
       (import "lictor:check/udp@1.0.0" "[static]udp-socket.connect" (func $connect (param i32 i32 i32)))
       (import "lictor:check/udp@1.0.0" "[method]udp-socket.send" (func $send (param i32 i32 i32 i32)))
@@ -215,12 +207,25 @@ async fn udp_is_spoken_with_the_granted_address_only() {
          (i32.const 2048)",
         address.len()
     );
-    let guest = Guest {
+    Guest {
         imports: imports.to_owned(),
         asks: vec![("udp:{address}".to_owned(), true)],
-        text: address.clone(),
+        text: address.to_owned(),
         ..Guest::running(&body)
-    };
+    }
+}
+
+#[tokio::test]
+async fn udp_is_spoken_with_the_granted_address_only() {
+    let echo = lictor_net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = echo.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut data = [0; 64];
+        while let Ok((got, from)) = echo.recv_from(&mut data).await {
+            let _ = echo.send_to(&data[..got], from).await;
+        }
+    });
+    let guest = speaking(&address);
     let bench = Bench::new(&guest.build());
     let outcome = run(&bench.probe(&[&format!("udp:{address}")]).unwrap()).await;
     assert_eq!((outcome.status, outcome.output.as_str()), (HealthStatus::Passing, "127.0.0.1"));
