@@ -79,6 +79,8 @@ fn answer(question: &[u8], answers: &Mutex<HashMap<String, Vec<Vec<Ipv4Addr>>>>,
 struct Servers {
     port: u16,
     came: [Arc<AtomicUsize>; 2],
+    /// How often it was asked how many came.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Servers {
@@ -90,22 +92,35 @@ impl Servers {
                 break (good, evil, port);
             }
         };
-        let came = [Arc::default(), Arc::default()];
+        let (came, asked): ([Arc<AtomicUsize>; 2], Arc<AtomicUsize>) = Default::default();
         for (listener, came) in [good, evil].into_iter().zip(&came) {
-            let came: Arc<AtomicUsize> = Arc::clone(came);
+            let (came, asked) = (Arc::clone(came), Arc::clone(&asked));
             std::thread::spawn(move || {
                 for mut stream in listener.incoming().flatten() {
-                    came.fetch_add(1, Ordering::SeqCst);
                     // A guest that only connects closes; one of HTTP asks.
-                    let _ = stream.read(&mut [0; 1024]);
+                    let mut said = [0; 1024];
+                    let length = stream.read(&mut said).unwrap_or(0);
+                    if said[..length] == *b"how many" {
+                        asked.fetch_add(1, Ordering::SeqCst);
+                        continue;
+                    }
+                    came.fetch_add(1, Ordering::SeqCst);
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
                 }
             });
         }
-        Self { port, came }
+        Self { port, came, asked }
     }
 
+    /// Who comes is served in turn: once the question is, everybody before it was.
     fn came(&self) -> (usize, usize) {
+        let before = self.asked.load(Ordering::SeqCst);
+        for address in [GOOD, EVIL] {
+            std::net::TcpStream::connect((address, self.port)).unwrap().write_all(b"how many").unwrap();
+        }
+        while self.asked.load(Ordering::SeqCst) < before + 2 {
+            std::thread::yield_now();
+        }
         (self.came[0].load(Ordering::SeqCst), self.came[1].load(Ordering::SeqCst))
     }
 }

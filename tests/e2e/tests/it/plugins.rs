@@ -336,7 +336,7 @@ fn the_directory_is_watched() {
 /// before. A campaign replaces a thousand: `LICTOR_SWAPS=1000 cargo test -p lictor --test e2e plugins::swaps`.
 #[test]
 fn swaps_under_load_miss_nothing_and_mix_nothing() {
-    const CHECKS: usize = 50;
+    const CHECKS: usize = 150;
     let swaps = crate::scale("LICTOR_SWAPS", 25);
     let modules = Modules::new();
     modules.put("guest", &program(0));
