@@ -176,6 +176,17 @@ async fn a_name_that_turns_opens_nothing() {
     judge(&connecting(&target), &by_address, Passing, "").await;
     assert_eq!(servers.came(), (2, 0));
 
+    // A guest that asks again and again is stopped: each look-up counts, though none of them leads anywhere.
+    resolver.will_say("turns.test", &[&[EVIL]]);
+    let before = resolver.asked.load(Ordering::SeqCst);
+    let mut again = connecting(&target);
+    again.run = format!(
+        "(loop $more (call $connect (i32.const {TEXT}) (i32.const {}) (i32.const 1000) (i32.const 512)) (br $more)) unreachable",
+        target.len()
+    );
+    judge(&again, &by_name, Critical, "it made more connections than its limit of 16").await;
+    assert_eq!(resolver.asked.load(Ordering::SeqCst) - before, 16);
+
     // HTTP and UDP go the same way.
     let url = format!("http://{target}/");
     let http = [format!("http://127.0.0.9:{port}"), "dns:turns.test".to_owned()];
