@@ -382,3 +382,30 @@ fn swaps_under_load_miss_nothing_and_mix_nothing() {
     // Nothing but a standstill of the whole machine leaves out two runs in a row.
     assert!(seen >= CHECKS && longest_ms < 3_000, "{longest_ms} ms without a run");
 }
+
+/// What was compiled outlives the agent; what was touched meanwhile is refused, said, and compiled anew.
+#[test]
+fn compiled_modules_are_kept_and_judged() {
+    let call =
+        check("c", "  plugin = \"system\"\n  config { memory_warning_percent = 100 }\n  allow = [\"dir:/proc/meminfo\"]\n");
+    let mut agent = Plan::durable().file("c.hcl", &call).start();
+    let compiled_before = |agent: &Agent| {
+        wait_check(agent, "c", "passing", "memory is in use to");
+        wait::until("the plugin", || plugin(agent, "system")["CompiledBefore"].as_bool())
+    };
+    assert!(!compiled_before(&agent));
+    agent.restart();
+    assert!(compiled_before(&agent));
+    let kept: Vec<PathBuf> =
+        fs::read_dir(agent.data_dir().join("plugins/compiled")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [kept] = kept.as_slice() else { panic!("{kept:?}") };
+    let mut bytes = fs::read(kept).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(kept, bytes).unwrap();
+    agent.restart();
+    assert!(!compiled_before(&agent));
+    assert!(agent.log().contains("a compiled plugin on disk was refused and is compiled anew"), "{}", agent.log());
+    agent.restart();
+    assert!(compiled_before(&agent));
+}
