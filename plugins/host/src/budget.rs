@@ -50,7 +50,14 @@ impl Budget {
 
     /// Drives a run to its end on this account. Between two polls a guest computes for one tick of the engine's clock at most,
     /// so that is how far an account can be overdrawn by each run.
-    pub(crate) async fn spend<F: Future>(&self, percent: u32, run: F, used: &mut Used) -> F::Output {
+    /// `computing` is called before each poll, and what it gives is held for its time.
+    pub(crate) async fn spend<F: Future, G>(
+        &self,
+        percent: u32,
+        computing: impl Fn() -> G,
+        run: F,
+        used: &mut Used,
+    ) -> F::Output {
         let mut run = std::pin::pin!(run);
         let mut rest: Option<Pin<Box<dyn Future<Output = ()> + Send>>> = None;
         std::future::poll_fn(|context| {
@@ -68,7 +75,10 @@ impl Budget {
                     rest = Some(Box::pin(clock::sleep(time)));
                     continue;
                 }
-                let polled = run.as_mut().poll(context);
+                let polled = {
+                    let _computing = computing();
+                    run.as_mut().poll(context)
+                };
                 let now = clock::now();
                 let took = now.saturating_duration_since(began);
                 used.cpu += took;
@@ -104,7 +114,7 @@ mod tests {
         let budget = Budget::new();
         let _ = budget.book(Duration::from_millis(600), 50, clock::now());
         let (began, mut used) = (clock::now(), Used::default());
-        assert_eq!(budget.spend(50, async { 7 }, &mut used).await, 7);
+        assert_eq!(budget.spend(50, || (), async { 7 }, &mut used).await, 7);
         assert!(used.rested);
         assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
     }

@@ -4,8 +4,10 @@ use crate::compiled::{Compiled, Origin};
 use crate::contract::Plugin;
 use crate::limits::{MEMORY_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
 use crate::state::RunState;
+use lictor_net::clock::{self, Instant};
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
@@ -15,10 +17,8 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 pub const RUNS_MAX: usize = 96;
 /// Slots kept for loading beside the runs.
 const LOADS_MAX: usize = 8;
-/// How often a running guest can be interrupted: the bound on how late a deadline is.
+/// How often a guest that computes hands its thread back. Deadlines have a tick of their own.
 pub(crate) const TICK: Duration = Duration::from_millis(4);
-/// How long the ticker goes on after the last run, so that checks in quick succession do not wake it each time.
-const IDLE_TICKS: u32 = 8;
 
 /// Engine, linker and ticker.
 pub(crate) struct Runtime {
@@ -55,9 +55,9 @@ impl Runtime {
         }
     }
 
-    /// Keeps the clock ticking until the guard is dropped.
-    pub(crate) fn ticking(&self) -> Ticking<'_> {
-        self.ticker.begin()
+    /// Keeps the clock ticking until the guard is dropped, and has it tick at the deadline.
+    pub(crate) fn ticking(&self, deadline: Instant) -> Ticking<'_> {
+        self.ticker.begin(deadline)
     }
 }
 
@@ -93,12 +93,17 @@ fn config() -> Config {
         .consume_fuel(true)
         .max_wasm_stack(STACK_BYTES_MAX)
         .async_stack_size(STACK_BYTES_MAX + (512 << 10))
+        // What only backtraces read, and nobody reads those: a seventh of what a plugin takes in memory and on the disk.
+        .generate_address_map(false)
+        .native_unwind_info(false)
+        .wasm_backtrace_max_frames(None)
         // Speed of compiling matters more than of the code: a check waits for the network.
         .cranelift_opt_level(OptLevel::Speed);
     config
 }
 
-/// A thread that raises the engine's epoch while guests run and sleeps otherwise.
+/// A thread that raises the engine's epoch while guests compute and sleeps otherwise: a guest that waits for the network needs
+/// no clock.
 struct Ticker {
     shared: Arc<Shared>,
     thread: Thread,
@@ -107,13 +112,24 @@ struct Ticker {
 
 #[derive(Default)]
 struct Shared {
-    running: AtomicUsize,
-    asleep: AtomicBool,
+    computing: Mutex<Computing>,
     stopped: AtomicBool,
 }
 
+/// Who computes now.
+#[derive(Default)]
+struct Computing {
+    /// The deadlines, each under a number of its own; never more than there are runs.
+    deadlines: Vec<(u64, Instant)>,
+    next: u64,
+    asleep: bool,
+}
+
 /// Keeps the clock ticking.
-pub(crate) struct Ticking<'a>(&'a Shared);
+pub(crate) struct Ticking<'a> {
+    shared: &'a Shared,
+    number: u64,
+}
 
 impl Ticker {
     fn start(engine: Engine) -> std::io::Result<Self> {
@@ -123,43 +139,46 @@ impl Ticker {
         Ok(Self { shared, thread: handle.thread().clone(), handle: Some(handle) })
     }
 
-    fn begin(&self) -> Ticking<'_> {
-        self.shared.running.fetch_add(1, Ordering::SeqCst);
-        if self.shared.asleep.swap(false, Ordering::SeqCst) {
+    fn begin(&self, deadline: Instant) -> Ticking<'_> {
+        let mut computing = self.shared.computing.lock();
+        let number = computing.next;
+        computing.next += 1;
+        computing.deadlines.push((number, deadline));
+        if std::mem::take(&mut computing.asleep) {
+            drop(computing);
             self.thread.unpark();
         }
-        Ticking(&self.shared)
+        Ticking { shared: &self.shared, number }
     }
 }
 
 fn tick(engine: &Engine, shared: &Shared) {
-    let mut idle = 0;
     while !shared.stopped.load(Ordering::SeqCst) {
-        std::thread::park_timeout(TICK);
-        if shared.running.load(Ordering::SeqCst) > 0 {
-            engine.increment_epoch();
-            idle = 0;
-            continue;
-        }
-        idle += 1;
-        if idle >= IDLE_TICKS {
-            shared.asleep.store(true, Ordering::SeqCst);
-            // A run that began before the store has not seen it: look again before sleeping.
-            while shared.asleep.load(Ordering::SeqCst)
-                && shared.running.load(Ordering::SeqCst) == 0
-                && !shared.stopped.load(Ordering::SeqCst)
-            {
-                std::thread::park();
+        let nearest = {
+            let mut computing = shared.computing.lock();
+            let nearest = computing.deadlines.iter().map(|(_, deadline)| *deadline).min();
+            computing.asleep = nearest.is_none();
+            nearest
+        };
+        match nearest {
+            // Whoever comes next finds it asleep and wakes it; a wake-up that is already there is not lost.
+            None => std::thread::park(),
+            Some(deadline) => {
+                // A guest that is past its deadline is on its way out: that is no reason to tick without end.
+                let left = deadline.saturating_duration_since(clock::now());
+                std::thread::park_timeout(if left.is_zero() { TICK } else { left.min(TICK) });
+                engine.increment_epoch();
             }
-            shared.asleep.store(false, Ordering::SeqCst);
-            idle = 0;
         }
     }
 }
 
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::SeqCst);
+        let mut computing = self.shared.computing.lock();
+        if let Some(at) = computing.deadlines.iter().position(|(number, _)| *number == self.number) {
+            computing.deadlines.swap_remove(at);
+        }
     }
 }
 

@@ -35,5 +35,6 @@ pub use error::LoadError;
 pub use host::{PluginBlock, PluginHost, PluginSettings, Verdict};
 pub use limits::{Limits, MEMORY_BYTES_MAX, MODULE_BYTES_MAX, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
 pub use load::{Asked, Description};
+pub use schema::judge_settings;
 pub use shipped::SHIPPED;
 pub use status::{Metric, PluginStatus};

@@ -159,7 +159,7 @@ fn describe(runtime: &Runtime, name: &Arc<str>, pre: &PluginPre<RunState>, limit
             let deadline = clock::now() + DESCRIBE_TIME_MAX;
             let state = RunState::new(Arc::clone(name), Arc::new(Grants::default()), limits, deadline, [0; 32]);
             let mut store = new_store(runtime, state);
-            let _ticking = runtime.ticking();
+            let _ticking = runtime.ticking(deadline);
             let asked = clock::timeout_at(deadline, async {
                 let plugin = pre.instantiate_async(&mut store).await?;
                 plugin.call_describe(&mut store).await

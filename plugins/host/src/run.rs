@@ -137,7 +137,7 @@ impl PluginProbe {
         let mut state = RunState::new(Arc::clone(&self.slot.name), Arc::clone(&ready.grants), &ready.limits, deadline, seed);
         state.tap.clone_from(&self.inner.settings().log);
         let mut store = new_store(runtime, state);
-        let _ticking = runtime.ticking();
+        let ticking = || runtime.ticking(deadline);
         let mut used = Used::default();
         let ran = match &loaded.guest {
             Guest::Component(pre) => {
@@ -152,7 +152,7 @@ impl PluginProbe {
                     let plugin = pre.instantiate_async(&mut store).await?;
                     plugin.call_run(&mut store, &context).await
                 };
-                let run = self.slot.budget.spend(ready.limits.cpu_percent, run, &mut used);
+                let run = self.slot.budget.spend(ready.limits.cpu_percent, ticking, run, &mut used);
                 match clock::timeout_at(deadline, run).await {
                     Err(_) => None,
                     Ok(Err(error)) => Some(Err(with_denials(explain(&error), &store.data().denials))),
@@ -162,7 +162,7 @@ impl PluginProbe {
             Guest::Script(pre) => {
                 let output = script::enter(store.data_mut(), &ready.grants, &self.slot.name, &ready.filled);
                 let run = script::execute(&mut store, pre);
-                let run = self.slot.budget.spend(ready.limits.cpu_percent, run, &mut used);
+                let run = self.slot.budget.spend(ready.limits.cpu_percent, ticking, run, &mut used);
                 let ended = clock::timeout_at(deadline, run).await.ok();
                 let state = store.data();
                 ended.map(|ended| script::judge(ended, &output, &ready.limits, &state.denials))

@@ -17,7 +17,7 @@ impl Schema {
             return Ok(Self(Value::Object(Map::new())));
         }
         match serde_json::from_str(text) {
-            Ok(schema @ Value::Object(_)) => Ok(Self(schema)),
+            Ok(schema @ Value::Object(_)) => defaults(&schema, "config", 0).map(|()| Self(schema)),
             Ok(_) => Err("its config schema is no JSON object".to_owned()),
             Err(error) => Err(format!("its config schema is no JSON: {error}")),
         }
@@ -35,6 +35,28 @@ impl Schema {
             _ => Err("config must be an object".to_owned()),
         }
     }
+}
+
+/// What an agent makes of a check's settings under the schema that a plugin gives: the settings with defaults filled in. The
+/// error is a sentence for whoever wrote them, or the schema.
+pub fn judge_settings(schema: &str, config: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let filled = Schema::parse(schema)?.check(config)?;
+    flatten(&filled).map(|_| filled)
+}
+
+/// A default is taken as it is, so it must be what the schema asks for.
+fn defaults(schema: &Value, at: &str, depth: usize) -> Result<(), String> {
+    if depth > DEPTH_MAX {
+        return Err(format!("its config schema is nested more than {DEPTH_MAX} deep"));
+    }
+    if let Some(default) = schema.get("default") {
+        check(schema, default, at, depth).map_err(|why| format!("the default in its config schema does not fit it: {why}"))?;
+    }
+    let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    members
+        .map(|(key, member)| (key.as_str(), member))
+        .chain(["items", "additionalProperties"].into_iter().filter_map(|key| schema.get(key).map(|member| ("*", member))))
+        .try_for_each(|(key, member)| defaults(member, &format!("{at}.{key}"), depth + 1))
 }
 
 fn check(schema: &Value, value: &Value, at: &str, depth: usize) -> Result<Value, String> {
@@ -111,7 +133,8 @@ fn check_object(schema: &Value, members: &Map<String, Value>, at: &str, depth: u
     }
     for (key, member) in known {
         if let (false, Some(default)) = (filled.contains_key(key), member.get("default")) {
-            filled.insert(key.clone(), default.clone());
+            // It may have members with defaults of their own.
+            filled.insert(key.clone(), check(member, default, &format!("{at}.{key}"), depth + 1)?);
         }
     }
     if let Some(Value::Array(required)) = schema.get("required")

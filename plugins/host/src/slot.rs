@@ -321,7 +321,7 @@ impl Slot {
             memory_bytes_peak: stats.memory_bytes_peak,
             cpu_us: stats.cpu_us,
             last_fuel: stats.last_fuel,
-            compile_ms: current.as_ref().map(|loaded| u64::try_from(loaded.compile_time.as_millis()).unwrap_or(u64::MAX)),
+            compile_ms: current.as_ref().map(|loaded| loaded.compile_time.as_micros() as f64 / 1000.0),
             compiled_before: current.as_ref().map(|loaded| loaded.origin == Origin::Disk),
             metrics: stats.metrics.clone(),
         }

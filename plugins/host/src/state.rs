@@ -110,14 +110,23 @@ impl RunState {
         Ok(())
     }
 
-    /// The granted addresses of a target, resolved if it is a name.
-    pub(crate) async fn resolve(&mut self, access: Access<'_>, until: Instant) -> Result<Vec<SocketAddr>, Failure> {
+    /// The granted addresses of a target. A name is looked up here and nowhere else, so that what is judged is what is then
+    /// connected to; the look-up counts as any other.
+    pub(crate) async fn resolve(
+        &mut self,
+        access: Access<'_>,
+        until: Instant,
+    ) -> wasmtime::Result<Result<Vec<SocketAddr>, Failure>> {
         let port = access.target().port;
-        let Some(plan) = self.grants.plan(access) else { return Err(self.deny(&access.grant())) };
+        let Some(plan) = self.grants.plan(access) else { return Ok(Err(self.deny(&access.grant()))) };
         let addresses = match plan {
             Plan::Addresses(addresses) => addresses,
             Plan::Resolve(name) => {
-                let found = lookup(&name, until).await?;
+                self.count_connection()?;
+                let found = match lookup(&name, until).await {
+                    Ok(found) => found,
+                    Err(failure) => return Ok(Err(failure)),
+                };
                 let granted: Vec<IpAddr> = found.iter().copied().filter(|ip| self.grants.admits(access, *ip)).collect();
                 if granted.is_empty() {
                     let list: Vec<String> = found.iter().map(IpAddr::to_string).collect();
@@ -126,12 +135,12 @@ impl RunState {
                     if self.denials.len() < DENIALS_MAX {
                         self.denials.push(sentence.clone());
                     }
-                    return Err(Failure::Denied(sentence));
+                    return Ok(Err(Failure::Denied(sentence)));
                 }
                 granted
             }
         };
-        Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+        Ok(Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()))
     }
 }
 

@@ -56,8 +56,8 @@ pub struct PluginStatus {
     pub cpu_us: u64,
     /// Fuel of the last run: WebAssembly instructions, roughly.
     pub last_fuel: u64,
-    /// How long compiling took, or reading what was compiled before.
-    pub compile_ms: Option<u64>,
+    /// How long compiling took, or reading what was compiled before, in milliseconds.
+    pub compile_ms: Option<f64>,
     /// Whether it was compiled before, and taken from the disk.
     pub compiled_before: Option<bool>,
     /// Metrics of the last run that gave any.

@@ -57,7 +57,7 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 
 const CLANG: &str = "On Debian: apt-get install --no-install-recommends clang lld wasi-libc libclang-rt-dev-wasm32";
 const GO: &str = "Go 1.21 or later is needed";
-const CARGO: &str = "Rust is needed, from https://rustup.rs or the distribution";
+const CARGO: &str = "Rust 1.85 or later is needed, from https://rustup.rs or the distribution";
 
 /// Runs a compiler; its own words go where ours go.
 async fn spawn(
@@ -72,7 +72,8 @@ async fn spawn(
     command.args(arguments).args(last).current_dir(dir).envs(environment.iter().copied());
     match command.status().await {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Failed(format!("{program} failed ({status})"))),
+        // It said what it did not like; where it is the toolchain itself, this helps.
+        Ok(status) => Err(Failure::Failed(format!("{program} failed ({status}). {hint}"))),
         Err(error) => Err(Failure::Failed(format!("{program}: {error}. {hint}"))),
     }
 }

@@ -33,7 +33,7 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 /// What people read.
 pub(crate) fn text(status: &PluginStatus) -> String {
     let mut text = format!(
-        "{} {}\n  {}\n  {} bytes, sha256 {}\n  compiled in {} ms\n",
+        "{} {}\n  {}\n  {} bytes, sha256 {}\n  compiled in {:.1} ms\n",
         status.name,
         status.version,
         status.summary,

@@ -5,6 +5,7 @@ mod checks;
 mod cluster;
 mod dns;
 mod life;
+mod plugins;
 mod watchers;
 
 use crate::measure::Figure;
@@ -24,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) run: fn(&Program, f64) -> Result<Vec<Figure>>,
     /// The same from a bare loop.
     pub(crate) limit: Option<fn(f64) -> Result<f64>>,
+    /// Whether other agents have nothing of the kind.
+    pub(crate) ours_alone: bool,
     /// The same from etcd.
     pub(crate) etcd: Option<fn(&Path, f64) -> Result<f64>>,
 }
@@ -36,11 +39,15 @@ impl Case {
 }
 
 const fn rate(name: &'static str, run: fn(&Program, f64) -> Result<Vec<Figure>>, limit: Option<fn(f64) -> Result<f64>>) -> Case {
-    Case { name, unit: "per second", more_is_better: true, run, limit, etcd: None }
+    Case { name, unit: "per second", more_is_better: true, run, limit, ours_alone: false, etcd: None }
 }
 
 const fn cost(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> Result<Vec<Figure>>) -> Case {
-    Case { name, unit, more_is_better: false, run, limit: None, etcd: None }
+    Case { name, unit, more_is_better: false, run, limit: None, ours_alone: false, etcd: None }
+}
+
+const fn own(name: &'static str, unit: &'static str, run: fn(&Program, f64) -> Result<Vec<Figure>>) -> Case {
+    Case { ours_alone: true, ..cost(name, unit, run) }
 }
 
 /// All cases, in the order they are run.
@@ -70,6 +77,17 @@ pub(crate) const ALL: &[Case] = &[
     cost("check-tcp", "ms cpu/run", checks::tcp),
     Case { limit: Some(checks::script_limit), ..cost("check-script", "ms cpu/run", checks::script) },
     cost("check-script-own", "ms cpu/run", checks::script_own),
+    cost("check-script-memory", "ms cpu/run", checks::script_memory),
+    own("check-plugin-memory", "ms cpu/run", plugins::check_memory),
+    own("check-plugin", "ms cpu/run", plugins::check),
+    own("plugin-run", "us p50", plugins::warm),
+    own("plugin-loop-late", "ms p99", plugins::late),
+    own("plugin-10000-checks", "cores", plugins::many),
+    own("rss-10000-plugin-checks", "MiB", plugins::rss_many),
+    cost("rss-10000-tcp-checks", "MiB", plugins::rss_many_tcp),
+    own("rss-plugin", "KiB each", plugins::rss_loaded),
+    own("plugin-compile", "ms", plugins::compile),
+    own("plugin-from-disk", "ms", plugins::from_disk),
     cost("file-to-dns", "ms", life::file_to_dns),
     cost("file-to-dns-10000", "ms", life::file_to_dns_10000),
     Case { etcd: Some(api::etcd_cluster_put_64), ..rate("cluster-put-64", cluster::put_64, None) },

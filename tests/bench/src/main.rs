@@ -13,6 +13,7 @@
 mod bare;
 mod cases;
 mod etcd;
+mod guest;
 mod load;
 mod measure;
 mod subject;
@@ -60,7 +61,7 @@ fn main() -> Result<()> {
             continue;
         }
         let mut first: Option<(f64, Option<f64>)> = None;
-        for program in &subjects {
+        for program in subjects.iter().filter(|program| !(case.ours_alone && program.needs_reload)) {
             let mut figures = Vec::new();
             for _ in 0..options.rounds {
                 figures.extend((case.run)(program, options.seconds)?);

@@ -61,6 +61,11 @@ pub(crate) fn own_cpu_ms(pid: u32) -> Result<f64> {
     Ok(cpu_parts_ms(pid)?.0)
 }
 
+/// Processor time of the children that this process has waited for, in milliseconds.
+pub(crate) fn children_cpu_ms() -> Result<f64> {
+    Ok(cpu_parts_ms(std::process::id())?.1)
+}
+
 fn cpu_parts_ms(pid: u32) -> Result<(f64, f64)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();

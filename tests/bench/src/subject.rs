@@ -1,6 +1,6 @@
 //! The agents that are measured.
 
-use crate::measure::{ALL_CORES, SUBJECT_CORE};
+use crate::measure::{self, ALL_CORES, SUBJECT_CORE};
 use anyhow::{Context, Result, bail};
 use lictor_e2e::http;
 use lictor_e2e::ports::Ports;
@@ -47,6 +47,19 @@ pub(crate) enum Role {
 impl Program {
     pub(crate) fn new(name: &'static str, path: &Path, needs_reload: bool) -> Self {
         Self { name, needs_reload, path: path.to_path_buf() }
+    }
+
+    /// Runs a command of the program on the subjects' core; answers what it prints, and the processor time it used, in milliseconds.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Result<(String, f64)> {
+        let before = measure::children_cpu_ms()?;
+        let output = Command::new("taskset")
+            .args(["-c", &SUBJECT_CORE.to_string()])
+            .arg(&self.path)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .context("taskset starts")?;
+        Ok((String::from_utf8_lossy(&output.stdout).into_owned(), measure::children_cpu_ms()? - before))
     }
 
     /// Starts a server with a data directory (or in memory), with this configuration as JSON, and waits until it leads.

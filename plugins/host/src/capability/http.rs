@@ -32,7 +32,8 @@ impl Host for RunState {
             Ok((stream, _)) => stream,
             Err(failure) => return Ok(Err(failure)),
         };
-        self.count_sent(request.body.len() + request.url.len())?;
+        let headers: usize = request.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+        self.count_sent(request.body.len() + request.url.len() + headers)?;
         let body_max = (request.max_body as usize).min(self.bytes_left());
         let answer = clock::timeout_at(until, exchange(stream, &url, outgoing, body_max)).await;
         let answer = match answer {

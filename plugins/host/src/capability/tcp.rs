@@ -25,7 +25,7 @@ pub(crate) async fn connect(
     access: Access<'_>,
     until: clock::Instant,
 ) -> wasmtime::Result<Result<(TcpStream, SocketAddr), Failure>> {
-    let addresses = match state.resolve(access, until).await {
+    let addresses = match state.resolve(access, until).await? {
         Ok(addresses) => addresses,
         Err(failure) => return Ok(Err(failure)),
     };

@@ -34,7 +34,7 @@ impl HostUdpSocket for RunState {
             Err(why) => return Ok(Err(Failure::Invalid(why))),
         };
         let until = self.deadline;
-        let peer = match self.resolve(Access::Udp(&target), until).await {
+        let peer = match self.resolve(Access::Udp(&target), until).await? {
             Ok(addresses) => addresses.into_iter().next(),
             Err(failure) => return Ok(Err(failure)),
         };

@@ -62,3 +62,17 @@ fn leaves_have_paths_and_fill_grants() {
     assert_eq!(fill("env:{absent}", &settings), None);
     assert_eq!(fill("env:{broken", &settings), None);
 }
+
+#[test]
+fn a_default_must_fit_its_schema() {
+    let bad = json!({"properties": {"n": {"type": "integer", "maximum": 3, "default": 5}}});
+    let refusal = Schema::parse(&bad.to_string()).unwrap_err();
+    assert_eq!(refusal, "the default in its config schema does not fit it: config.n is 5; it must be at most 3");
+    let nested = json!({"properties": {"a": {"default": {}, "properties": {"b": {"default": 1}}}}});
+    assert_eq!(judge_settings(&nested.to_string(), &Map::new()), Ok(object(json!({"a": {"b": 1}}))));
+    let mut deep = json!({});
+    for _ in 0..40 {
+        deep = json!({"items": deep});
+    }
+    assert!(Schema::parse(&deep.to_string()).unwrap_err().contains("nested more than 16 deep"));
+}

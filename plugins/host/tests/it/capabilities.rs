@@ -11,7 +11,7 @@ const TCP: &str = r#"
   (import "lictor:check/tcp@1.0.0" "[method]tcp-connection.recv" (func $recv (param i32 i32 i32 i32)))"#;
 
 /// Connects to the address in `text`; its outcome's output is what the failure says, `connected` otherwise passing.
-fn connecting(address: &str) -> Guest {
+pub fn connecting(address: &str) -> Guest {
     let run = format!(
         "(call $connect (i32.const {TEXT}) (i32.const {len}) (i32.const 1000) (i32.const 512))
          (if (i32.eqz (i32.load8_u (i32.const 512))) (then (return (i32.const 2048))))
@@ -96,6 +96,67 @@ async fn connections_and_bytes_are_counted() {
     assert!(outcome.output.contains("sent more bytes than its limit of 200000 bytes"), "{}", outcome.output);
 }
 
+/// What comes in is counted as what goes out is, also where it is read from a file.
+#[tokio::test]
+async fn bytes_that_come_in_are_counted() {
+    use std::io::Write;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Until the guest is stopped.
+            while stream.write_all(&[7; 4096]).is_ok() {}
+        }
+    });
+    let drink = format!(
+        "(call $connect (i32.const {TEXT}) (i32.const {}) (i32.const 1000) (i32.const 512))
+         (loop $more (global.set $heap (i32.const 131072))
+           (call $recv (i32.load (i32.const 516)) (i32.const 60000) (i32.const 1000) (i32.const 600)) (br $more)) unreachable",
+        address.len()
+    );
+    let limits = || Limits { received_bytes: 200_000, ..Limits::default() };
+    let bench = Bench::with(&Guest { run: drink, ..connecting(&address) }.build(), limits());
+    let outcome = run(&bench.probe(&["tcp:127.0.0.1:*"]).unwrap()).await;
+    assert_eq!(outcome.output, "plugin guest was stopped: it received or read more bytes than its limit of 200000 bytes");
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("big").display().to_string();
+    std::fs::write(&path, vec![7; 60_000]).unwrap();
+    let read = Guest {
+        imports: r#"(import "lictor:check/dir@1.0.0" "read" (func $read (param i32 i32 i32 i32)))"#.to_owned(),
+        asks: vec![("dir:{path}".to_owned(), true)],
+        text: path.clone(),
+        ..Guest::running(&format!(
+            "(loop $more (global.set $heap (i32.const 131072))
+               (call $read (i32.const {TEXT}) (i32.const {}) (i32.const 60000) (i32.const 512)) (br $more)) unreachable",
+            path.len()
+        ))
+    };
+    let bench = Bench::with(&read.build(), limits());
+    let outcome = run(&bench.probe(&[&format!("dir:{path}")]).unwrap()).await;
+    assert_eq!(outcome.output, "plugin guest was stopped: it received or read more bytes than its limit of 200000 bytes");
+}
+
+/// Headers are bytes sent as well.
+#[tokio::test]
+async fn headers_are_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    // One header of 60,000 bytes.
+    let run_body = format!(
+        "(i32.store (i32.const 800) (i32.const 700)) (i32.store (i32.const 804) (i32.const 1))
+         (i32.store (i32.const 808) (i32.const 8192)) (i32.store (i32.const 812) (i32.const 60000))
+         (memory.fill (i32.const 8192) (i32.const 120) (i32.const 60000)) (i32.store8 (i32.const 700) (i32.const 71))
+         (call $exchange (i32.const 700) (i32.const 1) (i32.const {TEXT}) (i32.const {}) (i32.const 800) (i32.const 1)
+           (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 8) (i32.const 512)) (i32.const 2048)",
+        url.len()
+    );
+    let limits = Limits { sent_bytes: 50_000, ..Limits::default() };
+    let bench = Bench::with(&Guest { run: run_body, ..fetching(&url) }.build(), limits);
+    let outcome = run(&bench.probe(&[&url]).unwrap()).await;
+    assert!(outcome.output.contains("it sent more bytes than its limit of 50000 bytes"), "{}", outcome.output);
+}
+
 #[tokio::test]
 async fn a_silent_server_is_a_timeout_not_a_hang() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -134,7 +195,7 @@ async fn clock_random_and_env_need_their_grants() {
 }
 
 /// Fetches the address in `text` and passes with the body; a failure is critical with its text.
-fn fetching(url: &str) -> Guest {
+pub fn fetching(url: &str) -> Guest {
     let run = format!(
         "(i32.store8 (i32.const 700) (i32.const 71)) (i32.store8 (i32.const 701) (i32.const 69)) (i32.store8 (i32.const 702) (i32.const 84))
          (call $exchange (i32.const 700) (i32.const 3) (i32.const {TEXT}) (i32.const {len}) (i32.const 0) (i32.const 0)
@@ -191,16 +252,8 @@ async fn http_is_asked_where_it_is_granted() {
     assert!(outcome.output.contains("not granted"), "{}", outcome.output);
 }
 
-#[tokio::test]
-async fn udp_is_spoken_with_the_granted_address_only() {
-    let echo = lictor_net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = echo.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        let mut data = [0; 64];
-        while let Ok((got, from)) = echo.recv_from(&mut data).await {
-            let _ = echo.send_to(&data[..got], from).await;
-        }
-    });
+/// Sends nine bytes of the address in `text` there and passes with the answer; a failure is critical, with its text if it has one.
+pub fn speaking(address: &str) -> Guest {
     let imports = r#"
       (import "lictor:check/udp@1.0.0" "[static]udp-socket.connect" (func $connect (param i32 i32 i32)))
       (import "lictor:check/udp@1.0.0" "[method]udp-socket.send" (func $send (param i32 i32 i32 i32)))
@@ -215,12 +268,25 @@ async fn udp_is_spoken_with_the_granted_address_only() {
          (i32.const 2048)",
         address.len()
     );
-    let guest = Guest {
+    Guest {
         imports: imports.to_owned(),
         asks: vec![("udp:{address}".to_owned(), true)],
-        text: address.clone(),
+        text: address.to_owned(),
         ..Guest::running(&body)
-    };
+    }
+}
+
+#[tokio::test]
+async fn udp_is_spoken_with_the_granted_address_only() {
+    let echo = lictor_net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = echo.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut data = [0; 64];
+        while let Ok((got, from)) = echo.recv_from(&mut data).await {
+            let _ = echo.send_to(&data[..got], from).await;
+        }
+    });
+    let guest = speaking(&address);
     let bench = Bench::new(&guest.build());
     let outcome = run(&bench.probe(&[&format!("udp:{address}")]).unwrap()).await;
     assert_eq!((outcome.status, outcome.output.as_str()), (HealthStatus::Passing, "127.0.0.1"));

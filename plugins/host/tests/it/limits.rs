@@ -66,6 +66,16 @@ async fn limits_end_the_run_with_a_sentence() {
     }
 }
 
+/// A component of more instances than its block lets it have is told when it is loaded.
+#[test]
+fn too_many_instances_are_told() {
+    // What imports functions that take texts comes with instances that pass them on.
+    let guest = Guest { imports: LOG.to_owned(), ..Guest::default() };
+    let bench = Bench::with(&guest.build(), Limits { instances: 1, ..Limits::default() });
+    let refusal = bench.probe(&[]).err().unwrap();
+    assert!(refusal.contains("it made more core instances, memories or tables than it may"), "{refusal}");
+}
+
 #[tokio::test]
 async fn an_endless_loop_ends_at_its_deadline() {
     let bench = Bench::new(&Guest::running("(loop $on (br $on)) unreachable").build());

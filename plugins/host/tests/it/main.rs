@@ -9,6 +9,7 @@ mod guests;
 mod limits;
 mod load;
 mod real;
+mod rebinding;
 mod redis;
 mod scripts;
 mod shipped;

@@ -48,6 +48,21 @@ fn installed(programs: &[&str]) -> Option<PathBuf> {
     found
 }
 
+impl Server {
+    /// It lives and says nothing more: connections are taken by the system, and nobody answers.
+    fn freeze(&self) {
+        freeze(self.0.id());
+    }
+}
+
+fn freeze(pid: u32) {
+    signal("-STOP", pid);
+}
+
+fn signal(signal: &str, pid: u32) {
+    assert!(Command::new("/bin/kill").args([signal, &pid.to_string()]).status().unwrap().success());
+}
+
 fn start(program: &Path, arguments: &[&str]) -> Server {
     let child = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     Server(child.unwrap())
@@ -71,6 +86,19 @@ async fn until(host: &PluginHost, plugin: &str, allow: &[&str], config: Value, s
     }
 }
 
+/// What is told of a server that hangs, within the check's time.
+async fn hanging(host: &PluginHost, plugin: &str, allow: &[&str], config: Value) -> Outcome {
+    let probe = host.load_probe(&call(plugin, allow, config)).unwrap();
+    run_for(&probe, Duration::from_secs(3)).await
+}
+
+/// A server that hangs is told as one.
+async fn is_told_to_hang(host: &PluginHost, plugin: &str, allow: &[&str], config: Value) {
+    let outcome = hanging(host, plugin, allow, config).await;
+    let told = outcome.output.contains("timed out") || outcome.output.contains("ran past its deadline of 3s");
+    assert!(outcome.status == Critical && told, "{plugin}: {}: {}", outcome.status.as_str(), outcome.output);
+}
+
 #[tokio::test]
 async fn memcached() {
     let Some(program) = installed(&["/usr/bin/memcached"]) else { return };
@@ -83,7 +111,10 @@ async fn memcached() {
     // Sick: most of its connections are taken.
     let taken: Vec<_> = (0..25).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
     judge(json!({"address": address, "max_connections_percent": 30}), Warning, "connections in use, too much").await;
-    drop((taken, server));
+    drop(taken);
+    server.freeze();
+    is_told_to_hang(&host, "memcached", &allow, json!({"address": address, "timeout_ms": 300})).await;
+    drop(server);
     judge(json!({"address": address}), Critical, "connection refused").await;
 }
 
@@ -129,6 +160,8 @@ async fn dnsmasq() {
     ] {
         until(&host, "dns_answer", &allow, asking(config), status, sentence).await;
     }
+    server.freeze();
+    is_told_to_hang(&host, "dns_answer", &allow, asking(json!({"timeout_ms": 300}))).await;
     drop(server);
     until(&host, "dns_answer", &allow, asking(json!({})), Critical, "connection refused").await;
 }
@@ -149,6 +182,8 @@ async fn mail_server() {
     until(&host, "smtp", &allow, json!({"address": address}), Passing, "says 220 ").await;
     until(&host, "smtp", &allow, json!({"address": address, "offers": "8BITMIME"}), Passing, "").await;
     until(&host, "smtp", &allow, json!({"address": address, "offers": "STARTTLS"}), Critical, "does not offer STARTTLS").await;
+    server.freeze();
+    is_told_to_hang(&host, "smtp", &allow, json!({"address": address, "timeout_ms": 300})).await;
     drop(server);
     until(&host, "smtp", &allow, json!({"address": address}), Critical, "connection refused").await;
 }
@@ -175,6 +210,8 @@ async fn time_server() {
         let address = format!("127.0.0.1:{port}");
         let (udp, config) = (format!("udp:{address}"), json!({"address": address}));
         until(&host, "ntp", &[&udp, "clock"], config.clone(), status, sentence).await;
+        server.freeze();
+        is_told_to_hang(&host, "ntp", &[&udp, "clock"], json!({"address": address, "timeout_ms": 300})).await;
         drop(server);
         until(&host, "ntp", &[&udp, "clock"], config, Critical, "connection refused").await;
     }
@@ -249,6 +286,9 @@ async fn web_server() {
     ] {
         until(&host, "tls_expiry", &tls, config, status, sentence).await;
     }
+    server.freeze();
+    is_told_to_hang(&host, "http_json", &allow, json!({"url": url("/health")})).await;
+    is_told_to_hang(&host, "tls_expiry", &tls, json!({"address": long, "timeout_ms": 300})).await;
     drop(server);
     until(&host, "http_json", &allow, json!({"url": url("/health")}), Critical, "connection refused").await;
     until(&host, "tls_expiry", &tls, json!({"address": long}), Critical, "connection refused").await;
@@ -294,6 +334,12 @@ impl Postgres {
 
     fn path(&self, name: &str) -> String {
         self.dir.path().join(name).display().to_string()
+    }
+
+    /// The process that takes connections.
+    fn pid(&self, data: &str) -> u32 {
+        let pids = std::fs::read_to_string(self.path(&format!("{data}/postmaster.pid"))).unwrap();
+        pids.lines().next().unwrap().parse().unwrap()
     }
 
     fn start(&self, data: &str, port: u16) -> Ending<'_> {
@@ -389,6 +435,40 @@ async fn postgres() {
     until(&host, "postgres", &allow, asked.clone(), Passing, "it is a replica").await;
     drop(replica);
     until(&host, "postgres", &allow, asked, Critical, "connection refused").await;
+    let pid = cluster.pid("data");
+    freeze(pid);
+    let hangs = hanging(&host, "postgres", &allow, json!({"address": address, "user": "boss", "timeout_ms": 300})).await;
+    // Its own tool cannot stop one that hangs.
+    signal("-CONT", pid);
+    // Who started it has stopped with it.
+    signal("-CONT", server.child.id());
+    assert!(hangs.status == Critical && hangs.output.contains("timed out"), "{}", hangs.output);
     drop(server);
     until(&host, "postgres", &allow, boss, Critical, "connection refused").await;
+}
+
+/// This machine is the server: what the kernel says of it, what is beyond a limit, and what cannot be read.
+#[tokio::test]
+async fn this_machine() {
+    let host = host();
+    let grants = ["statfs:/", "statfs:/nowhere", "dir:/proc/meminfo", "dir:/proc/loadavg", "dir:/proc/stat"];
+    for (config, status, sentence) in [
+        (json!({"disk": "/", "disk_warning_percent": 100, "disk_critical_percent": 100}), Passing, "/ is full to"),
+        (json!({"disk": "/", "disk_warning_percent": 0, "disk_critical_percent": 100}), Warning, "%, a warning"),
+        (json!({"disk": "/", "disk_critical_percent": 0}), Critical, "%, critical"),
+        (json!({"memory_warning_percent": 100, "load_critical": 1_000_000}), Passing, "memory is in use to"),
+        (json!({"memory_warning_percent": 0}), Warning, "%, a warning"),
+        (json!({"memory_critical_percent": 0}), Critical, "%, critical"),
+        (json!({"disk": "/nowhere"}), Critical, "No such file or directory"),
+    ] {
+        until(&host, "system", &grants, config, status, sentence).await;
+    }
+    // As the machine's own tool sees it, within what is written meanwhile.
+    let df = Command::new("df").args(["--output=pcent", "/"]).output().unwrap();
+    let df = String::from_utf8(df.stdout).unwrap();
+    let Some(df) = df.lines().nth(1).and_then(|line| line.trim().trim_end_matches('%').parse::<f64>().ok()) else { return };
+    let metrics = &host.status()[0].metrics;
+    let outcome = ask(&host, "system", &grants, &json!({"disk": "/", "disk_critical_percent": 100})).await;
+    let ours = host.status()[0].metrics.iter().find(|metric| metric.name == "disk_used").map(|metric| metric.value).unwrap();
+    assert!((ours - df).abs() < 3.0, "{df} by df, {ours} by the plugin; {} {metrics:?}", outcome.output);
 }

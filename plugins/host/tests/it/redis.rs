@@ -6,6 +6,7 @@ use lictor_net::{TcpListener, clock};
 use lictor_plugins::{PluginHost, PluginSettings};
 use lictor_types::HealthStatus::{Critical, Passing, Warning};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,8 +142,11 @@ fn redis(options: &[&str]) -> Option<Server> {
         .args(options)
         .current_dir(dir.path())
         .stdout(Stdio::null())
-        .spawn()
-        .ok()?;
+        .spawn();
+    let Ok(child) = child else {
+        let _ = writeln!(std::io::stderr(), "skipped: redis-server is not installed");
+        return None;
+    };
     Some(Server { child, address: format!("127.0.0.1:{port}"), _dir: dir })
 }
 
@@ -162,7 +166,7 @@ async fn until(host: &PluginHost, address: &str, config: Value, sentence: &str) 
     }
 }
 
-/// Up, locked, down, and a replica whose master dies. Does nothing where `redis-server` is not on the path; the server of
+/// Up, locked, down, hanging, and a replica whose master dies. Says so where `redis-server` is not on the path; the server of
 /// our own above runs everywhere.
 #[tokio::test]
 async fn a_real_redis_is_judged() {
@@ -181,6 +185,9 @@ async fn a_real_redis_is_judged() {
     drop(master);
     let cut_off = until(&host, &replica.address, wanted(), "cut off from its master").await;
     assert_eq!(cut_off.status, Critical);
+    assert!(Command::new("/bin/kill").args(["-STOP", &replica.child.id().to_string()]).status().unwrap().success());
+    let hangs = ping(&host, &replica.address, json!({"timeout_ms": 300})).await;
+    assert_eq!((hangs.status, hangs.output.as_str()), (Critical, "PING: timed out"));
     let down = ping(&host, &address, json!({})).await;
     assert!(down.output.contains("connection refused"), "{}", down.output);
 }

@@ -140,6 +140,52 @@ async fn clock_and_chance_need_their_grants() {
     assert_ne!(run(&granted).await.output, run(&granted).await.output);
 }
 
+/// Go's runtime takes a clock that says zero for a broken one and ends at once: time since the start is never zero, however
+/// early it is asked for, and never goes back. It needs no grant, as it tells nothing of the world.
+#[tokio::test]
+async fn the_clock_of_waiting_is_never_zero() {
+    let imports = r#"(import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))"#;
+    let body = "(local $last i64) (local $i i32)
+        (loop $again
+          (if (call $time (i32.const 1) (i64.const 1) (i32.const 4096)) (then (call $exit (i32.const 10))))
+          (if (i64.eqz (i64.load (i32.const 4096))) (then (call $exit (i32.const 11))))
+          (if (i64.ne (i64.const 0) (i64.rem_u (i64.load (i32.const 4096)) (i64.const 1000000))) (then (call $exit (i32.const 12))))
+          (if (i64.lt_u (i64.load (i32.const 4096)) (local.get $last)) (then (call $exit (i32.const 13))))
+          (local.set $last (i64.load (i32.const 4096)))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get $i) (i32.const 500))))";
+    for _ in 0..20 {
+        assert_eq!(outcome(&program(imports, body), &[], json!({})).await, (Passing, String::new()));
+    }
+}
+
+/// The real thing, where there is a Go that can build it: the example runs to its end without any grant of a clock.
+#[tokio::test]
+async fn a_program_of_go_runs() {
+    let say = |why: &str| drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped: {why}\n")));
+    let dir = tempfile::tempdir().unwrap();
+    let module = dir.path().join("spool.wasm");
+    let built = std::process::Command::new("go")
+        .args(["build", "-o"])
+        .arg(&module)
+        .arg(".")
+        .current_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/plugins/go"))
+        .envs([("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOFLAGS", "-mod=mod"), ("GOTOOLCHAIN", "local")])
+        .env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go"))
+        .output();
+    match built {
+        Err(error) => return say(&format!("no Go: {error}")),
+        Ok(output) if !output.status.success() => return say(&String::from_utf8_lossy(&output.stderr)),
+        Ok(_) => {}
+    }
+    let waiting = dir.path().join("waiting");
+    std::fs::create_dir(&waiting).unwrap();
+    std::fs::write(waiting.join("a"), "").unwrap();
+    let (grant, args) = (format!("dir:{}", waiting.display()), json!({"args": [waiting.display().to_string(), "1", "5"]}));
+    let outcome = outcome(&std::fs::read(module).unwrap(), &[&grant], args).await;
+    assert_eq!(outcome, (Warning, format!("1 files wait in {}\n", waiting.display())));
+}
+
 /// Opens `name` in the first directory granted and writes what it reads; exits with the error otherwise.
 fn reading(name: &str, rights: &str, flags: u32) -> Vec<u8> {
     let imports = format!(

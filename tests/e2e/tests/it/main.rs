@@ -19,6 +19,7 @@ mod linear;
 mod locks;
 mod mutation;
 mod network;
+mod plugins;
 mod reload;
 mod snapshots;
 mod stall;
