@@ -162,7 +162,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
         judge.problem("performance.raft_multiplier", message, "");
     }
     let log = log(judge);
-    let telemetry = telemetry(judge);
+    let telemetry = telemetry(judge, around.hostname);
     let limits = limits(judge);
     let snapshots = snapshots(judge);
     judge.at_least("autopilot.max_trailing_logs", 0);
@@ -478,7 +478,7 @@ fn log(judge: &mut Judge<'_>) -> LogSettings {
     }
 }
 
-fn telemetry(judge: &mut Judge<'_>) -> TelemetrySettings {
+fn telemetry(judge: &mut Judge<'_>, hostname: &str) -> TelemetrySettings {
     let s = judge.settings;
     let (mut allowed, mut blocked) = (Vec::new(), Vec::new());
     for rule in s.texts("telemetry.prefix_filter") {
@@ -495,6 +495,11 @@ fn telemetry(judge: &mut Judge<'_>) -> TelemetrySettings {
         allowed_prefixes: allowed,
         blocked_prefixes: blocked,
         filter_default: s.flag("telemetry.filter_default"),
+        statsd_address: s.text("telemetry.statsd_address"),
+        statsite_address: s.text("telemetry.statsite_address"),
+        dogstatsd_addr: s.text("telemetry.dogstatsd_addr"),
+        dogstatsd_tags: s.texts("telemetry.dogstatsd_tags"),
+        hostname: hostname.to_owned(),
     }
 }
 

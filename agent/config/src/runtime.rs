@@ -419,6 +419,16 @@ pub struct TelemetrySettings {
     pub blocked_prefixes: Vec<String>,
     /// Whether metrics that no filter names are allowed.
     pub filter_default: bool,
+    /// `host:port` of a StatsD server; empty: none.
+    pub statsd_address: String,
+    /// `host:port` of a Statsite server; empty: none.
+    pub statsite_address: String,
+    /// `host:port` of a DogStatsD server; empty: none.
+    pub dogstatsd_addr: String,
+    /// Tags of all that is sent to DogStatsD.
+    pub dogstatsd_tags: Vec<String>,
+    /// The machine's name.
+    pub hostname: String,
 }
 
 /// WASM plugins.
