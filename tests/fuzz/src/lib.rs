@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod rows;
 pub mod snapshot;
 
 use lictor_config::syntax::{self, Format};
