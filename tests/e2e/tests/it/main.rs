@@ -13,6 +13,7 @@ mod definitions;
 mod disk;
 mod dns;
 mod end;
+mod entries;
 mod kills;
 mod latency;
 mod lifecycle;
