@@ -42,7 +42,7 @@ pub(crate) struct Running {
     folder: tempfile::TempDir,
     pub(crate) ports: Ports,
     child: Option<Child>,
-    /// From the start of the process to its first accepted write.
+    /// From the start of the process to what was waited for.
     pub(crate) started: Duration,
 }
 
@@ -56,8 +56,13 @@ impl Running {
     }
 
     /// Starts the process and measures the time to its first accepted write.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
     pub(crate) fn start(&mut self) -> Result<()> {
+        self.start_until("PUT", "/v1/kv/bench/ready", Duration::from_secs(60))
+    }
+
+    /// Starts the process and measures the time to the first answer with 200 of a request.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
+    pub(crate) fn start_until(&mut self, method: &str, path: &str, patience: Duration) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
         let ports = self.ports;
         let mut command = Command::new("taskset");
@@ -71,7 +76,7 @@ impl Running {
         }
         command
             .args(["-node=bench", "-bind=127.0.0.1", "-grpc-port=-1", "-log-level=err"])
-            .arg("-hcl=performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 5000 }")
+            .arg("-hcl=performance { raft_multiplier = 1 } limits { http_max_conns_per_client = 6000 }")
             .arg(format!("-config-dir={}", self.config_dir().display()))
             .arg(format!("-http-port={}", ports.http))
             .arg(format!("-dns-port={}", ports.dns))
@@ -81,12 +86,15 @@ impl Running {
         let begin = Instant::now();
         self.child = Some(command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn().context("taskset starts")?);
         loop {
-            let reply = http::send(ports.http, "PUT", "/v1/kv/bench/ready", Some("1"));
+            let reply = http::send(ports.http, method, path, Some("1").filter(|_| method == "PUT"));
             if reply.status == 200 {
                 break;
             }
-            if begin.elapsed() > Duration::from_secs(60) {
-                bail!("no accepted write within a minute:\n{}", fs::read_to_string(self.folder.path().join("log"))?);
+            if begin.elapsed() > patience {
+                bail!(
+                    "{method} {path} had no answer within {patience:?}:\n{}",
+                    fs::read_to_string(self.folder.path().join("log"))?
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         }
