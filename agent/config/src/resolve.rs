@@ -429,6 +429,7 @@ fn limits(judge: &mut Judge<'_>) -> Limits {
         rpc_max_burst: judge.settings.count("limits.rpc_max_burst"),
         kv_value_size_max: judge.size("limits.kv_max_value_size"),
         txn_size_max: judge.size("limits.txn_max_req_len"),
+        txn_ops_max: judge.size("limits.txn_max_ops"),
     }
 }
 

@@ -238,6 +238,8 @@ pub struct Limits {
     pub kv_value_size_max: usize,
     /// Largest body of a transaction.
     pub txn_size_max: usize,
+    /// Most operations of a transaction.
+    pub txn_ops_max: usize,
     /// Requests that a server takes.
     pub request_limits: RequestLimits,
 }

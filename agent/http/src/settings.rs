@@ -59,6 +59,8 @@ pub struct HttpSettings {
     pub kv_max_value_bytes: usize,
     /// Largest body of a transaction in bytes; it is never less than the largest value (`limits.txn_max_req_len`).
     pub txn_max_body_bytes: usize,
+    /// Most operations of a transaction (`limits.txn_max_ops`).
+    pub txn_max_ops: usize,
     /// How long a client may take to send a request head; also how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long requests under way may take to end at shutdown.
@@ -92,6 +94,7 @@ impl Default for HttpSettings {
             max_body_bytes: 4 * 1024 * 1024,
             kv_max_value_bytes: 512 * 1024,
             txn_max_body_bytes: 512 * 1024,
+            txn_max_ops: 64,
             header_timeout: Duration::from_secs(120),
             drain_timeout: Duration::from_secs(5),
             stream_readers_max: 16_384,

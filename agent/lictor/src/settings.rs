@@ -39,6 +39,7 @@ pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> 
         },
         kv_max_value_bytes: config.limits.kv_value_size_max,
         txn_max_body_bytes: config.limits.txn_size_max,
+        txn_max_ops: config.limits.txn_ops_max,
         pretty: config.dev,
         // A page that says what there is instead of a 404; the full web UI is a room of its own, not built yet.
         ui: config.dev,

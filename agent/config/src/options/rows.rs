@@ -174,6 +174,7 @@ pub const ROWS: &[OptionRow] = &[
     row("limits.rpc_rate", Float, "-1", "RPC requests per second of a client agent; -1: no limit").reloads(),
     row("limits.rpc_max_burst", Integer, "1000", "Burst of RPC requests").reloads(),
     row("limits.kv_max_value_size", Integer, "524288", "Largest value of a key, bytes"),
+    row("limits.txn_max_ops", Integer, "64", "Most operations of a transaction"),
     row("limits.txn_max_req_len", Integer, "524288", "Largest body of a transaction, bytes"),
     row(
         "limits.request_limits.mode",
