@@ -409,6 +409,7 @@ fn http(judge: &mut Judge<'_>) -> HttpSettings {
     let header_bytes = judge.size("http_config.max_header_bytes");
     HttpSettings {
         block_endpoints: s.texts("http_config.block_endpoints"),
+        unprintable_paths: s.flag("disable_http_unprintable_char_filter"),
         response_headers: s.text_map("http_config.response_headers"),
         allow_write_http_from: allow,
         use_cache: s.flag("http_config.use_cache"),

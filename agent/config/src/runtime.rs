@@ -172,6 +172,8 @@ pub struct UnixSockets {
 pub struct HttpSettings {
     /// Prefixes of blocked paths.
     pub block_endpoints: Vec<String>,
+    /// Take paths with characters that cannot be seen.
+    pub unprintable_paths: bool,
     /// Headers added to answers.
     pub response_headers: BTreeMap<String, String>,
     /// Networks that may write, as `address/bits`; empty: all.

@@ -43,6 +43,8 @@ pub struct HttpSettings {
     pub allow_write_http_from: Vec<IpNet>,
     /// Path prefixes that are answered 403 (`http_config.block_endpoints`).
     pub block_endpoints: Vec<String>,
+    /// Take paths with characters that cannot be seen (`disable_http_unprintable_char_filter`).
+    pub unprintable_paths: bool,
     /// Whether `?cached` has a meaning (`http_config.use_cache`).
     pub use_cache: bool,
     /// Longest staleness by default on catalog and health reads; zero: none (`discovery_max_stale`).
@@ -86,6 +88,7 @@ impl Default for HttpSettings {
             response_headers: Vec::new(),
             allow_write_http_from: Vec::new(),
             block_endpoints: Vec::new(),
+            unprintable_paths: false,
             use_cache: true,
             discovery_max_stale: Duration::ZERO,
             max_conns_per_client: 200,

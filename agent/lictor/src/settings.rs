@@ -29,6 +29,7 @@ pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> 
         response_headers: config.http.response_headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         allow_write_http_from: networks,
         block_endpoints: config.http.block_endpoints.clone(),
+        unprintable_paths: config.http.unprintable_paths,
         use_cache: config.http.use_cache,
         discovery_max_stale: config.discovery_max_stale,
         max_conns_per_client: config.limits.http_max_conns_per_client,

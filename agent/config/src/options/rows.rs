@@ -43,7 +43,7 @@ pub const ROWS: &[OptionRow] = &[
     row("enable_debug", Bool, "false", "Serve /debug/pprof").silent(),
     row("disable_remote_exec", Bool, "true", "Do not take part in `exec`").silent(),
     row("disable_update_check", Bool, "false", "Do not look for new versions (Lictor never does)").silent(),
-    row("disable_http_unprintable_char_filter", Bool, "false", "Allow unprintable characters in paths of requests").silent(),
+    row("disable_http_unprintable_char_filter", Bool, "false", "Allow unprintable characters in paths of requests"),
     row("disable_anonymous_signature", Bool, "false", "Do not identify the agent in update checks (Lictor makes none)").silent(),
     row(
         "enable_central_service_config",
