@@ -29,5 +29,5 @@ pub use catalog::Catalog;
 pub use error::SnapshotError;
 pub use query::QueryScope;
 pub use schema::{Counts, State};
-pub use snapshot::{Rows, SnapshotRows};
+pub use snapshot::{PackedRows, Rows, SnapshotRows};
 pub use watch::WatchSet;

@@ -11,7 +11,7 @@ mod staged;
 mod write;
 
 pub(crate) use read::read;
-pub use rows::{Rows, SnapshotRows};
+pub use rows::{PackedRows, Rows, SnapshotRows};
 pub(crate) use staged::Staged;
 
 /// Format version written; older ones down to 1 are read.

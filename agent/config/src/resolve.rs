@@ -162,7 +162,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
         judge.problem("performance.raft_multiplier", message, "");
     }
     let log = log(judge);
-    let telemetry = telemetry(judge);
+    let telemetry = telemetry(judge, around.hostname);
     let limits = limits(judge);
     let snapshots = snapshots(judge);
     judge.at_least("autopilot.max_trailing_logs", 0);
@@ -409,6 +409,7 @@ fn http(judge: &mut Judge<'_>) -> HttpSettings {
     let header_bytes = judge.size("http_config.max_header_bytes");
     HttpSettings {
         block_endpoints: s.texts("http_config.block_endpoints"),
+        unprintable_paths: s.flag("disable_http_unprintable_char_filter"),
         response_headers: s.text_map("http_config.response_headers"),
         allow_write_http_from: allow,
         use_cache: s.flag("http_config.use_cache"),
@@ -429,6 +430,7 @@ fn limits(judge: &mut Judge<'_>) -> Limits {
         rpc_max_burst: judge.settings.count("limits.rpc_max_burst"),
         kv_value_size_max: judge.size("limits.kv_max_value_size"),
         txn_size_max: judge.size("limits.txn_max_req_len"),
+        txn_ops_max: judge.size("limits.txn_max_ops"),
     }
 }
 
@@ -478,7 +480,7 @@ fn log(judge: &mut Judge<'_>) -> LogSettings {
     }
 }
 
-fn telemetry(judge: &mut Judge<'_>) -> TelemetrySettings {
+fn telemetry(judge: &mut Judge<'_>, hostname: &str) -> TelemetrySettings {
     let s = judge.settings;
     let (mut allowed, mut blocked) = (Vec::new(), Vec::new());
     for rule in s.texts("telemetry.prefix_filter") {
@@ -495,6 +497,11 @@ fn telemetry(judge: &mut Judge<'_>) -> TelemetrySettings {
         allowed_prefixes: allowed,
         blocked_prefixes: blocked,
         filter_default: s.flag("telemetry.filter_default"),
+        statsd_address: s.text("telemetry.statsd_address"),
+        statsite_address: s.text("telemetry.statsite_address"),
+        dogstatsd_addr: s.text("telemetry.dogstatsd_addr"),
+        dogstatsd_tags: s.texts("telemetry.dogstatsd_tags"),
+        hostname: hostname.to_owned(),
     }
 }
 

@@ -172,6 +172,8 @@ pub struct UnixSockets {
 pub struct HttpSettings {
     /// Prefixes of blocked paths.
     pub block_endpoints: Vec<String>,
+    /// Take paths with characters that cannot be seen.
+    pub unprintable_paths: bool,
     /// Headers added to answers.
     pub response_headers: BTreeMap<String, String>,
     /// Networks that may write, as `address/bits`; empty: all.
@@ -238,6 +240,8 @@ pub struct Limits {
     pub kv_value_size_max: usize,
     /// Largest body of a transaction.
     pub txn_size_max: usize,
+    /// Most operations of a transaction.
+    pub txn_ops_max: usize,
     /// Requests that a server takes.
     pub request_limits: RequestLimits,
 }
@@ -419,6 +423,16 @@ pub struct TelemetrySettings {
     pub blocked_prefixes: Vec<String>,
     /// Whether metrics that no filter names are allowed.
     pub filter_default: bool,
+    /// `host:port` of a StatsD server; empty: none.
+    pub statsd_address: String,
+    /// `host:port` of a Statsite server; empty: none.
+    pub statsite_address: String,
+    /// `host:port` of a DogStatsD server; empty: none.
+    pub dogstatsd_addr: String,
+    /// Tags of all that is sent to DogStatsD.
+    pub dogstatsd_tags: Vec<String>,
+    /// The machine's name.
+    pub hostname: String,
 }
 
 /// WASM plugins.

@@ -138,6 +138,9 @@ pub(crate) async fn serve(app: Arc<App>, peer: Peer, request: Request<Incoming>)
 
 async fn answer(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming) -> Reply {
     let query = parts.uri.query().unwrap_or("");
+    if !app.settings.unprintable_paths && path::is_unprintable(parts.uri.path()) {
+        return respond::bare(StatusCode::BAD_REQUEST);
+    }
     let resolution = route::resolve(parts.method.as_str(), parts.uri.path(), query);
     match resolution {
         Resolution::NotFound => respond::bare(StatusCode::NOT_FOUND),

@@ -8,9 +8,9 @@ use crate::respond::{self, Reply};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use lictor_net::clock;
-use lictor_types::{Command, Index, KvEntry, KvVerb, Outcome, Query, Reply as Answered};
+use lictor_types::{Command, Index, KvEntry, KvVerb, Outcome, Query, QueryOptions, Reply as Answered};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::ser::{Serialize, SerializeSeq, SerializeStruct, Serializer};
 use std::sync::Arc;
@@ -111,10 +111,29 @@ async fn delete(call: &Call<'_>) -> Result<Reply, HttpError> {
 }
 
 async fn write(call: &Call<'_>, verb: KvVerb, entry: KvEntry) -> Result<Reply, HttpError> {
+    let locked = (verb == KvVerb::Lock).then(|| (entry.key.clone(), entry.session.clone()));
     let command = Command::Kv { verb, entry, now_unix_ms: clock::wall_unix_ms() };
     let outcome = call.app.cluster.apply(command, &call.write_options()).await?;
     let done = !matches!(outcome, Outcome::Decided(false));
-    Ok(call.style.json(&done))
+    let mut reply = call.style.json(&done);
+    if let Some((key, session)) = locked.filter(|_| done)
+        && let Some(index) = fencing_index(call, &key, &session).await
+    {
+        reply.headers_mut().insert(FENCING_INDEX, HeaderValue::from(index.0));
+    }
+    Ok(reply)
+}
+
+const FENCING_INDEX: HeaderName = HeaderName::from_static("x-lictor-fencing-index");
+
+/// What tells holders of a lock apart, for those who guard what it protects: larger for each later holder of the key, also when it was
+/// deleted meanwhile or written without the lock, which its `LockIndex` does not survive. `None` when the session holds it no more, or
+/// the key cannot be read.
+async fn fencing_index(call: &Call<'_>, key: &str, session: &str) -> Option<Index> {
+    let options = QueryOptions { datacenter: call.params.get("dc").to_owned(), token: call.token(), ..QueryOptions::default() };
+    let answer = call.app.cluster.query(&Query::KvGet(key.to_owned()), &options).await.ok()?;
+    let Answered::Kv(entries) = &answer.content.reply else { return None };
+    entries.iter().find(|entry| entry.session.eq_ignore_ascii_case(session)).map(|entry| entry.modify_index)
 }
 
 /// What Go's `url.Values.Encode` leaves as it is.

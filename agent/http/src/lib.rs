@@ -57,4 +57,15 @@ pub mod fuzzing {
         let params = crate::params::Params::parse(query);
         let _ = crate::params::read_options(&params, &http::HeaderMap::new(), &crate::params::Defaults::default());
     }
+
+    /// Reads the body of a transaction; `None` if it is refused.
+    pub fn txn(body: &[u8]) -> Option<Vec<lictor_types::TxnOp>> {
+        crate::decode::txn::ops(body).ok().map(|ops| ops.into_iter().flatten().collect())
+    }
+
+    /// Reads the body of a prepared query; `None` if it is refused.
+    pub fn prepared_query(body: &[u8]) -> Option<lictor_types::PreparedQuery> {
+        let body = serde_json::from_slice(body).ok()?;
+        crate::decode::prepared_query::query(body).ok()
+    }
 }

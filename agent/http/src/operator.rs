@@ -63,7 +63,12 @@ pub(crate) async fn autopilot_configuration(call: &mut Call<'_>) -> Result<Reply
         .map_err(|error| error.text().to_owned())
         .and_then(read_config)
         .map_err(|why| HttpError::bad_request(format!("Bad request: Error parsing autopilot config: {why}")))?;
-    let cas = if call.params.has("cas") { Some(Index(parse_uint(call.params.get("cas"))?)) } else { None };
+    let cas = if call.params.has("cas") {
+        let wrong = |error: HttpError| HttpError::bad_request(format!("Bad request: Error parsing cas value: {}", error.text()));
+        Some(Index(parse_uint(call.params.get("cas")).map_err(wrong)?))
+    } else {
+        None
+    };
     let outcome = call.app.cluster.apply(Command::Autopilot { config, cas }, &call.write_options()).await?;
     Ok(call.style.json(&!matches!(outcome, Outcome::Decided(false))))
 }

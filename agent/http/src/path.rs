@@ -42,6 +42,11 @@ pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, BadPath> {
     percent_decode_str(raw).decode_utf8().map_err(|_| BadPath)
 }
 
+/// Whether a path holds characters that no one can see, once it is decoded: they make logs and lists of keys lie.
+pub(crate) fn is_unprintable(raw: &str) -> bool {
+    raw.contains('%') && decode(raw).is_ok_and(|path| path.chars().any(|c| c.is_control() || (c.is_whitespace() && c != ' ')))
+}
+
 /// Encodes a decoded path for a `Location` header.
 pub(crate) fn encode(path: &str) -> String {
     utf8_percent_encode(path, ESCAPED).to_string()
@@ -85,6 +90,23 @@ pub(crate) fn clean(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_found() {
+        for (raw, expect) in [
+            ("/v1/kv/a%20b", false),
+            ("/v1/kv/%C3%A9/%E6%97%A5/%F0%9F%98%80", false),
+            ("/v1/kv/a", false),
+            ("/v1/kv/%00", true),
+            ("/v1/kv/a%0Ab", true),
+            ("/v1/kv/%7F", true),
+            ("/v1/kv/%C2%85", true),
+            ("/v1/kv/%E2%80%A8", true),
+            ("/v1/kv/%ff", false),
+        ] {
+            assert_eq!(is_unprintable(raw), expect, "{raw}");
+        }
+    }
 
     #[test]
     fn decodes_escapes() {

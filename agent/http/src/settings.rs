@@ -43,6 +43,8 @@ pub struct HttpSettings {
     pub allow_write_http_from: Vec<IpNet>,
     /// Path prefixes that are answered 403 (`http_config.block_endpoints`).
     pub block_endpoints: Vec<String>,
+    /// Take paths with characters that cannot be seen (`disable_http_unprintable_char_filter`).
+    pub unprintable_paths: bool,
     /// Whether `?cached` has a meaning (`http_config.use_cache`).
     pub use_cache: bool,
     /// Longest staleness by default on catalog and health reads; zero: none (`discovery_max_stale`).
@@ -59,6 +61,8 @@ pub struct HttpSettings {
     pub kv_max_value_bytes: usize,
     /// Largest body of a transaction in bytes; it is never less than the largest value (`limits.txn_max_req_len`).
     pub txn_max_body_bytes: usize,
+    /// Most operations of a transaction (`limits.txn_max_ops`).
+    pub txn_max_ops: usize,
     /// How long a client may take to send a request head; also how long an idle connection is kept.
     pub header_timeout: Duration,
     /// How long requests under way may take to end at shutdown.
@@ -84,6 +88,7 @@ impl Default for HttpSettings {
             response_headers: Vec::new(),
             allow_write_http_from: Vec::new(),
             block_endpoints: Vec::new(),
+            unprintable_paths: false,
             use_cache: true,
             discovery_max_stale: Duration::ZERO,
             max_conns_per_client: 200,
@@ -92,6 +97,7 @@ impl Default for HttpSettings {
             max_body_bytes: 4 * 1024 * 1024,
             kv_max_value_bytes: 512 * 1024,
             txn_max_body_bytes: 512 * 1024,
+            txn_max_ops: 64,
             header_timeout: Duration::from_secs(120),
             drain_timeout: Duration::from_secs(5),
             stream_readers_max: 16_384,

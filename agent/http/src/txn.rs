@@ -11,9 +11,6 @@ use lictor_net::clock;
 use lictor_types::{Command, Outcome, QueryMeta, TxnError, TxnOp, TxnReply, TxnResult};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 
-/// Operations one transaction may have.
-const OPS_MAX: usize = 64;
-
 pub(crate) async fn handle(call: &mut Call<'_>) -> Result<Reply, HttpError> {
     let ops = read_ops(call).await?;
     if ops.iter().all(TxnOp::is_read) {
@@ -36,9 +33,9 @@ async fn read_ops(call: &mut Call<'_>) -> Result<Vec<TxnOp>, HttpError> {
     // A single value may be as large as the key/value store takes it.
     let bytes = call.body(body_max.max(value_max), Some("txn_max_req_len")).await?;
     let ops = decode::txn::ops(&bytes)?;
-    if ops.len() > OPS_MAX {
-        let count = ops.len();
-        return Err(HttpError::too_large(format!("Transaction contains too many operations ({count} > {OPS_MAX})")));
+    let (count, ops_max) = (ops.len(), call.app.settings.txn_max_ops);
+    if count > ops_max {
+        return Err(HttpError::too_large(format!("Transaction contains too many operations ({count} > {ops_max})")));
     }
     // Those that name nothing are not counted in the places of failures either.
     let ops: Vec<TxnOp> = ops.into_iter().flatten().collect();

@@ -33,8 +33,6 @@ use tokio::sync::{mpsc, watch};
 const UPDATES_MAX: usize = 1024;
 /// How long everything may take to end once it was asked to.
 const END_PATIENCE: Duration = Duration::from_secs(20);
-/// How often metrics close an interval.
-const METRICS_TICK: Duration = Duration::from_secs(1);
 
 /// `lictor agent`: runs until a signal, the API or a fault ends it.
 pub(crate) async fn run(arguments: Vec<String>, terminal: &mut Terminal) -> ExitCode {
@@ -111,6 +109,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     let mut chance = StdRng::from_seed(unpredictable_bytes()?);
     let logs = lictor_telemetry::logs::init(&settings::logs(&config)?)?;
     let shutdown = Shutdown::new();
+    crate::sinks::start(&config.telemetry, chance.next_u64(), &shutdown);
     let watched = loader.watched_paths();
     let watcher = config.auto_reload_config.then(|| Watcher::start(watched, &shutdown));
     let reloader = Reloader::new(sources, loader, loaded);
@@ -187,7 +186,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
         }
     };
     shutdown.spawn(http.serve());
-    shutdown.spawn(tick_metrics(shutdown.clone()));
+    shutdown.spawn(crate::gauges::tell(datacenter.raft().cloned(), shutdown.clone()));
     shutdown.spawn(lictor_memory::give_back(shutdown.clone()));
     if let Some(settings) = config.snapshots.clone() {
         shutdown.spawn(crate::snapshots::keep(settings, Arc::clone(&cluster), shutdown.clone()));
@@ -256,15 +255,6 @@ async fn restore(local: lictor_local::LocalHandle, syncing: PauseGuard) -> Resul
         );
     }
     Ok(())
-}
-
-async fn tick_metrics(shutdown: Shutdown) {
-    loop {
-        tokio::select! {
-            () = shutdown.requested() => return,
-            () = lictor_net::clock::sleep(METRICS_TICK) => lictor_telemetry::metrics::advance(lictor_net::clock::wall_unix_ms()),
-        }
-    }
 }
 
 impl Agent {

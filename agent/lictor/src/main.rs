@@ -8,6 +8,7 @@ mod boot;
 mod coordinates;
 mod datacenter;
 mod describe;
+mod gauges;
 mod health_view;
 mod host;
 mod identity;
@@ -20,6 +21,7 @@ mod reload;
 mod runner;
 mod settings;
 mod signals;
+mod sinks;
 mod snapshots;
 
 use lictor_cli::Terminal;

@@ -295,6 +295,7 @@ fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(&'s
             refuse("dns_config", format!("{error:#}"));
         }
     }
+    crate::sinks::set_filters(&config.telemetry);
     targets.local.set_output(config.checks.update_interval, config.checks.discard_output);
     targets.local.set_node(settings::node(config, &targets.node_id));
     refused

@@ -29,6 +29,7 @@ pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> 
         response_headers: config.http.response_headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         allow_write_http_from: networks,
         block_endpoints: config.http.block_endpoints.clone(),
+        unprintable_paths: config.http.unprintable_paths,
         use_cache: config.http.use_cache,
         discovery_max_stale: config.discovery_max_stale,
         max_conns_per_client: config.limits.http_max_conns_per_client,
@@ -39,6 +40,7 @@ pub(crate) fn http(config: &RuntimeConfig) -> Result<lictor_http::HttpSettings> 
         },
         kv_max_value_bytes: config.limits.kv_value_size_max,
         txn_max_body_bytes: config.limits.txn_size_max,
+        txn_max_ops: config.limits.txn_ops_max,
         pretty: config.dev,
         // A page that says what there is instead of a 404; the full web UI is a room of its own, not built yet.
         ui: config.dev,

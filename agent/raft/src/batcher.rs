@@ -48,7 +48,7 @@ fn weight(command: &Command) -> usize {
         Command::RegisterBatch(registrations) => registrations.len() * 512,
         Command::Batch(commands) => commands.iter().map(weight).sum(),
         Command::Txn { ops, .. } => ops.iter().map(weight_of_op).sum(),
-        Command::Restore { step: RestoreStep::Rows { rows, .. }, .. } => rows.len(),
+        Command::Restore { step: RestoreStep::Rows { rows, .. } | RestoreStep::Packed { rows, .. }, .. } => rows.len(),
         _ => 512,
     }
 }

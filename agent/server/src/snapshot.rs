@@ -10,7 +10,7 @@ use crate::forward::passed_on;
 use crate::server::Server;
 use bytes::Bytes;
 use lictor_archive::{ArchiveError, Metadata, ReadError};
-use lictor_catalog::{Rows, SnapshotError, SnapshotRows, State};
+use lictor_catalog::{PackedRows, SnapshotError, SnapshotRows, State};
 use lictor_net::clock;
 use lictor_rpc::route::{Kind, judge};
 use lictor_rpc::{ChunkReader, Chunks, ClusterError, SavedSnapshot, WriteOptions};
@@ -29,8 +29,8 @@ const PIECE_BYTES: usize = 256 * 1024;
 const PIECES_WAITING: usize = 4;
 /// How long the reader of an archive may do nothing.
 const PIECE_PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of rows in one log entry; little more.
-const PORTION_BYTES: usize = 512 * 1024;
+/// Bytes of rows in one log entry before they are packed; little more.
+const PORTION_BYTES: usize = 1 << 20;
 /// Portions that may wait for the log.
 const PORTIONS_WAITING: usize = 2;
 
@@ -116,14 +116,14 @@ impl Server {
         let id = Uuid::new_v4().to_string();
         let mut before = 0;
         let proposed = loop {
-            let Some(Rows { bytes, count }) = rows.recv().await else { break Ok(()) };
+            let Some(PackedRows { bytes, size_bytes, count }) = rows.recv().await else { break Ok(()) };
             // What is no archive at all leaves no trace in the log.
             if before == 0
                 && let Err(error) = self.propose_step(&id, RestoreStep::Begin).await
             {
                 break Err(error);
             }
-            if let Err(error) = self.propose_step(&id, RestoreStep::Rows { before, rows: bytes }).await {
+            if let Err(error) = self.propose_step(&id, RestoreStep::Packed { before, size_bytes, rows: bytes }).await {
                 break Err(error);
             }
             before += count;
@@ -175,9 +175,7 @@ impl Server {
 
 /// Writes the archive of a state.
 fn write(out: &mut Pieces, state: &State, term: u64, now_unix_ms: u64) -> io::Result<()> {
-    let mut size = Counting(0);
-    state.save_to(&mut size)?;
-    let metadata = Metadata::new(state.index().0, term, size.0, now_unix_ms);
+    let metadata = Metadata::new(state.index().0, term, state.saved_bytes()?, now_unix_ms);
     lictor_archive::write(out, &metadata, |mut out| state.save_to(&mut out))
 }
 
@@ -210,32 +208,18 @@ impl From<SnapshotError> for Unfit {
 }
 
 /// Reads an archive and hands its rows on.
-fn read(archive: ChunkReader, portions: &mpsc::Sender<Rows>) -> Result<Metadata, ReadError<Unfit>> {
+fn read(archive: ChunkReader, portions: &mpsc::Sender<PackedRows>) -> Result<Metadata, ReadError<Unfit>> {
     let read = lictor_archive::read(archive, |metadata, state| {
         if metadata.version != lictor_archive::VERSION {
             return Err(Unfit::OfConsul);
         }
         let mut rows = SnapshotRows::open(&mut *state)?;
         while let Some(portion) = rows.next(PORTION_BYTES)? {
-            portions.blocking_send(portion).map_err(|_| Unfit::GivenUp)?;
+            portions.blocking_send(portion.packed()).map_err(|_| Unfit::GivenUp)?;
         }
         if rows.has_more()? { Err(Unfit::Longer) } else { Ok(()) }
     });
     read.map(|(metadata, ())| metadata)
-}
-
-/// Counts what is written.
-struct Counting(u64);
-
-impl Write for Counting {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A writer that sends pieces, on a thread that may block.

@@ -9,10 +9,16 @@
 
 mod aggregate;
 mod cell;
+mod naming;
 mod registry;
 mod render;
+mod statsd;
+mod tap;
 
+pub use naming::Naming;
 pub use registry::Registry;
+pub use statsd::Form;
+pub use tap::{Kind, Observation, Series};
 
 use cell::Cell;
 use std::sync::{Arc, LazyLock, OnceLock};

@@ -22,4 +22,13 @@ pub enum RestoreStep {
     },
     /// Gives up: drops what was gathered.
     Abort,
+    /// As `Rows`, packed (RFC 1951): rows are much alike, and the log is written several times over.
+    Packed {
+        /// How many rows came before.
+        before: u64,
+        /// Bytes of the rows when they are unpacked.
+        size_bytes: u64,
+        /// The rows.
+        rows: Bytes,
+    },
 }

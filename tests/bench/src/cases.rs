@@ -5,7 +5,9 @@ mod checks;
 mod cluster;
 mod dns;
 mod life;
+mod million;
 mod plugins;
+mod readers;
 mod watchers;
 
 use crate::measure::Figure;
@@ -73,6 +75,13 @@ pub(crate) const ALL: &[Case] = &[
     cost("rss-idle", "MiB", life::rss_idle),
     cost("rss-100000-keys", "MiB", life::rss_keys),
     cost("rss-10000-services", "MiB", life::rss_services),
+    rate("keys-bulk", million::bulk, None),
+    cost("keys-rss", "MiB", million::rss),
+    cost("keys-save", "ms", million::save),
+    cost("keys-restart", "ms to a read", million::restart),
+    cost("keys-restore", "ms", million::restore),
+    cost("sse-5000", "ms to last", readers::delay),
+    cost("sse-5000-cpu", "ms cpu", readers::cpu),
     cost("check-http", "ms cpu/run", checks::http),
     cost("check-tcp", "ms cpu/run", checks::tcp),
     Case { limit: Some(checks::script_limit), ..cost("check-script", "ms cpu/run", checks::script) },

@@ -7,7 +7,12 @@ use lictor_e2e::ports::Ports;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+/// A write that an agent accepts when it is ready.
+const WRITE: &str = "/v1/kv/bench/ready";
+/// How long it may take until then.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that can be started as an agent.
 pub(crate) struct Program {
@@ -91,7 +96,7 @@ pub(crate) struct Running {
     folder: tempfile::TempDir,
     pub(crate) ports: Ports,
     child: Option<Child>,
-    /// From the start of the process to its first accepted write.
+    /// From the start of the process to what was waited for.
     pub(crate) started: Duration,
 }
 
@@ -131,7 +136,7 @@ impl Running {
         let ports = self.ports;
         command
             .args(["-bind=127.0.0.1", "-grpc-port=-1", "-log-level=err", &format!("-node={}", self.node())])
-            .arg("-hcl=limits { http_max_conns_per_client = 5000 }")
+            .arg("-hcl=limits { http_max_conns_per_client = 6000 }")
             .arg(format!("-config-dir={}", self.config_dir().display()))
             .arg(format!("-http-port={}", ports.http))
             .arg(format!("-dns-port={}", ports.dns))
@@ -144,22 +149,30 @@ impl Running {
     }
 
     /// Starts the process and measures the time to its first accepted write.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
     pub(crate) fn start(&mut self) -> Result<()> {
-        let begin = Instant::now();
+        self.start_until("PUT", WRITE, PATIENCE)
+    }
+
+    /// Starts the process and measures the time to the first answer with 200 of a request.
+    pub(crate) fn start_until(&mut self, method: &str, path: &str, patience: Duration) -> Result<()> {
+        let begin = crate::load::now();
         self.spawn()?;
-        self.wait_write()?;
+        self.wait_for(method, path, patience)?;
         self.started = begin.elapsed();
         Ok(())
     }
 
     /// Waits for the first write that it accepts.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real clock")]
     pub(crate) fn wait_write(&self) -> Result<()> {
-        let begin = Instant::now();
-        while http::send(self.ports.http, "PUT", "/v1/kv/bench/ready", Some("1")).status != 200 {
-            if begin.elapsed() > Duration::from_secs(60) {
-                bail!("no accepted write within a minute:\n{}", fs::read_to_string(self.folder.path().join("log"))?);
+        self.wait_for("PUT", WRITE, PATIENCE)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the pause is between two looks; what is waited for has a deadline")]
+    fn wait_for(&self, method: &str, path: &str, patience: Duration) -> Result<()> {
+        let begin = crate::load::now();
+        while http::send(self.ports.http, method, path, Some("1").filter(|_| method == "PUT")).status != 200 {
+            if begin.elapsed() > patience {
+                bail!("{method} {path} had no answer within {patience:?}:\n{}", fs::read_to_string(self.folder.path().join("log"))?);
             }
             std::thread::sleep(Duration::from_millis(1));
         }

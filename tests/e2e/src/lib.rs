@@ -12,6 +12,7 @@ pub mod agent;
 pub mod binary;
 pub mod clocks;
 pub mod cluster;
+pub mod companion;
 pub mod dns;
 pub mod history;
 pub mod http;
@@ -23,4 +24,5 @@ pub mod wait;
 
 pub use agent::{Agent, Plan, Role};
 pub use cluster::Cluster;
+pub use companion::Companion;
 pub use network::Network;

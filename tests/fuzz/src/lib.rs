@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod plugin;
+pub mod rows;
 pub mod snapshot;
 
 use lictor_config::syntax::{self, Format};

@@ -20,16 +20,23 @@ impl Writer {
         // Whatever is refused from here on ends the restore: what was gathered is dropped.
         match step {
             RestoreStep::Begin | RestoreStep::Abort => Outcome::Done,
-            RestoreStep::Rows { before, .. } if *before != staged.rows => {
+            RestoreStep::Rows { before, .. } | RestoreStep::Packed { before, .. } if *before != staged.rows => {
                 Outcome::Refused(format!("{before} rows should have come before, {} did", staged.rows))
             }
-            RestoreStep::Rows { rows, .. } => match Arc::make_mut(&mut staged).take_all(rows) {
-                Ok(()) => {
-                    self.state.staged = Some(staged);
-                    Outcome::Done
+            RestoreStep::Rows { .. } | RestoreStep::Packed { .. } => {
+                let taken = match step {
+                    RestoreStep::Packed { size_bytes, rows, .. } => Arc::make_mut(&mut staged).take_packed(rows, *size_bytes),
+                    RestoreStep::Rows { rows, .. } => Arc::make_mut(&mut staged).take_all(rows),
+                    _ => Ok(()),
+                };
+                match taken {
+                    Ok(()) => {
+                        self.state.staged = Some(staged);
+                        Outcome::Done
+                    }
+                    Err(error) => Outcome::Refused(error.to_string()),
                 }
-                Err(error) => Outcome::Refused(error.to_string()),
-            },
+            }
             RestoreStep::Finish { rows } if *rows != staged.rows => {
                 Outcome::Refused(format!("there should be {rows} rows, there are {}", staged.rows))
             }

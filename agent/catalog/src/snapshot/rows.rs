@@ -1,11 +1,13 @@
 //! A snapshot from outside, in portions that fit into log entries.
 
-use super::read::{Source, row};
+use super::read::{Source, check};
 use super::record;
 use crate::error::SnapshotError;
 use bytes::{BufMut, Bytes, BytesMut};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use lictor_types::Index;
-use std::io::Read;
+use std::io::{Read, Write};
 
 /// Longest row taken: what is longer fits into no message between agents either.
 const ROW_BYTES_MAX: u32 = 32 << 20;
@@ -17,6 +19,27 @@ pub struct Rows {
     pub bytes: Bytes,
     /// How many.
     pub count: u64,
+}
+
+/// Some rows of a snapshot, packed.
+#[derive(Clone, Debug)]
+pub struct PackedRows {
+    /// They, in the form of [`RestoreStep::Packed`](lictor_types::RestoreStep::Packed).
+    pub bytes: Bytes,
+    /// Bytes they unpack to.
+    pub size_bytes: u64,
+    /// How many.
+    pub count: u64,
+}
+
+impl Rows {
+    /// Packs them, quickly.
+    pub fn packed(&self) -> PackedRows {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+        // Memory takes all that is written to it.
+        let written = encoder.write_all(&self.bytes).and_then(|()| encoder.finish());
+        PackedRows { bytes: written.unwrap_or_default().into(), size_bytes: self.bytes.len() as u64, count: self.count }
+    }
 }
 
 /// Reads a snapshot that [`State::save_to`](crate::State::save_to) wrote, row by row: each is decoded once, so that what is handed on can be
@@ -63,7 +86,7 @@ impl<R: Read> SnapshotRows<R> {
                     self.ended = true;
                 }
                 kind => {
-                    drop(row(kind, self.source.content(), self.source.position())?);
+                    check(kind, self.source.content(), self.source.position())?;
                     put(&mut bytes, kind, self.source.content());
                     count += 1;
                 }

@@ -4,8 +4,13 @@ use super::read::{decode, insert, row};
 use super::record::{self, Header};
 use crate::error::SnapshotError;
 use crate::schema::State;
+use flate2::read::DeflateDecoder;
 use lictor_types::Index;
+use std::io::Read;
 use std::sync::Arc;
+
+/// Largest portion of rows that is unpacked: twice the longest row.
+const PORTION_BYTES_MAX: u64 = 64 << 20;
 
 /// What is there of it. Cheap to clone, as a state is.
 #[derive(Clone, Debug)]
@@ -56,6 +61,20 @@ impl Staged {
             records = rest;
         }
         if records.is_empty() { Ok(()) } else { Err(SnapshotError::Read(std::io::ErrorKind::UnexpectedEof.into())) }
+    }
+
+    /// Takes packed records that come to `size_bytes`.
+    pub(crate) fn take_packed(&mut self, packed: &[u8], size_bytes: u64) -> Result<(), SnapshotError> {
+        if size_bytes > PORTION_BYTES_MAX {
+            return Err(SnapshotError::Damaged { record: self.rows, reason: format!("a portion of {size_bytes} bytes") });
+        }
+        let mut records = Vec::new();
+        // It grows with what really comes, and never beyond what was told.
+        DeflateDecoder::new(packed).take(size_bytes + 1).read_to_end(&mut records)?;
+        if records.len() as u64 != size_bytes {
+            return Err(SnapshotError::Read(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.take_all(&records)
     }
 
     /// The state to put in the place of `old`, of which the log entry at hand has the index `at`. `None`: the header is missing.

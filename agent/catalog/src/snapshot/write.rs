@@ -9,10 +9,38 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+/// Kind and length.
+const RECORD_HEAD_BYTES: u64 = 5;
+
 struct Sink<'a, W: Write> {
     out: &'a mut W,
     sum: Sha256,
     buffer: Vec<u8>,
+}
+
+/// Where records go.
+trait Records {
+    fn record(&mut self, kind: u8, row: &impl Serialize) -> io::Result<()>;
+}
+
+/// Counts the bytes of records, and looks at no text in them.
+struct Measure(u64);
+
+impl Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Records for Measure {
+    fn record(&mut self, _kind: u8, row: &impl Serialize) -> io::Result<()> {
+        self.0 += RECORD_HEAD_BYTES;
+        rmp_serde::encode::write_named(self, row).map_err(io::Error::other)
+    }
 }
 
 impl<W: Write> Sink<'_, W> {
@@ -20,7 +48,9 @@ impl<W: Write> Sink<'_, W> {
         self.sum.update(bytes);
         self.out.write_all(bytes)
     }
+}
 
+impl<W: Write> Records for Sink<'_, W> {
     fn record(&mut self, kind: u8, row: &impl Serialize) -> io::Result<()> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
@@ -47,57 +77,12 @@ impl<W: Write> Sink<'_, W> {
         Ok(sink)
     }
 
-    /// All rows of a state; `mark` is added to their kinds.
-    fn rows(&mut self, state: &State, mark: u8) -> io::Result<()> {
-        for node in state.nodes.iter() {
-            self.record(mark | record::NODE, &**node)?;
-        }
-        for placed in state.services.iter() {
-            let row = ServiceRecord { node: placed.node.clone(), service: Cow::Borrowed(&*placed.service) };
-            self.record(mark | record::SERVICE, &row)?;
-        }
-        for (name, index) in state.services.name_indexes() {
-            self.record(mark | record::SERVICE_INDEX, &IndexRecord { name: Cow::Borrowed(name), index })?;
-        }
-        for check in state.checks.iter() {
-            self.record(mark | record::CHECK, &**check)?;
-        }
-        for entry in state.kv.under("") {
-            self.record(mark | record::ENTRY, &**entry)?;
-        }
-        for (key, index) in state.kv.tombstones() {
-            self.record(mark | record::TOMBSTONE, &IndexRecord { name: Cow::Borrowed(key), index })?;
-        }
-        for (key, until_unix_ms) in state.kv.delays() {
-            self.record(mark | record::LOCK_DELAY, &DelayRecord { key: Cow::Borrowed(key), until_unix_ms })?;
-        }
-        for session in state.sessions.iter() {
-            self.record(mark | record::SESSION, &**session)?;
-        }
-        for row in state.coordinates.iter() {
-            self.record(mark | record::COORDINATE, &**row)?;
-        }
-        if let Some(config) = &state.autopilot {
-            self.record(mark | record::AUTOPILOT, &**config)?;
-        }
-        for query in state.prepared_queries.iter() {
-            self.record(mark | record::PREPARED_QUERY, &**query)?;
-        }
-        for entry in state.config_entries.iter() {
-            self.record(mark | record::CONFIG_ENTRY, &**entry)?;
-        }
-        for intention in state.intentions.iter() {
-            self.record(mark | record::INTENTION, &**intention)?;
-        }
-        Ok(())
-    }
-
     fn staged(&mut self, staged: &Staged) -> io::Result<()> {
         self.record(record::STAGED, &StagedRecord { id: Cow::Borrowed(&staged.id), rows: staged.rows })?;
         if let Some(header) = &staged.header {
             self.record(record::STAGED | record::HEADER, header)?;
         }
-        self.rows(&staged.state, record::STAGED)
+        rows(self, &staged.state, record::STAGED)
     }
 
     fn end(self) -> io::Result<()> {
@@ -108,13 +93,67 @@ impl<W: Write> Sink<'_, W> {
     }
 }
 
+/// All rows of a state; `mark` is added to their kinds.
+fn rows(to: &mut impl Records, state: &State, mark: u8) -> io::Result<()> {
+    for node in state.nodes.iter() {
+        to.record(mark | record::NODE, &**node)?;
+    }
+    for placed in state.services.iter() {
+        let row = ServiceRecord { node: placed.node.clone(), service: Cow::Borrowed(&*placed.service) };
+        to.record(mark | record::SERVICE, &row)?;
+    }
+    for (name, index) in state.services.name_indexes() {
+        to.record(mark | record::SERVICE_INDEX, &IndexRecord { name: Cow::Borrowed(name), index })?;
+    }
+    for check in state.checks.iter() {
+        to.record(mark | record::CHECK, &**check)?;
+    }
+    for entry in state.kv.iter() {
+        to.record(mark | record::ENTRY, &**entry)?;
+    }
+    for (key, index) in state.kv.tombstones() {
+        to.record(mark | record::TOMBSTONE, &IndexRecord { name: Cow::Borrowed(key), index })?;
+    }
+    for (key, until_unix_ms) in state.kv.delays() {
+        to.record(mark | record::LOCK_DELAY, &DelayRecord { key: Cow::Borrowed(key), until_unix_ms })?;
+    }
+    for session in state.sessions.iter() {
+        to.record(mark | record::SESSION, &**session)?;
+    }
+    for row in state.coordinates.iter() {
+        to.record(mark | record::COORDINATE, &**row)?;
+    }
+    if let Some(config) = &state.autopilot {
+        to.record(mark | record::AUTOPILOT, &**config)?;
+    }
+    for query in state.prepared_queries.iter() {
+        to.record(mark | record::PREPARED_QUERY, &**query)?;
+    }
+    for entry in state.config_entries.iter() {
+        to.record(mark | record::CONFIG_ENTRY, &**entry)?;
+    }
+    for intention in state.intentions.iter() {
+        to.record(mark | record::INTENTION, &**intention)?;
+    }
+    Ok(())
+}
+
 impl State {
+    /// Bytes that [`State::save_to`] writes.
+    pub fn saved_bytes(&self) -> io::Result<u64> {
+        let mut measure = Measure(MAGIC.len() as u64 + size_of_val(&VERSION) as u64);
+        measure.record(record::HEADER, &Header::of(self))?;
+        rows(&mut measure, self, 0)?;
+        // The end holds the checksum.
+        Ok(measure.0 + RECORD_HEAD_BYTES + 32)
+    }
+
     /// Writes the whole state, what is there of a restore under way too. The bytes are the same on every replica that applied the same
     /// commands.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         let mut sink = Sink::begin(out)?;
         sink.record(record::HEADER, &Header::of(self))?;
-        sink.rows(self, 0)?;
+        rows(&mut sink, self, 0)?;
         if let Some(staged) = &self.staged {
             sink.staged(staged)?;
         }
@@ -125,7 +164,7 @@ impl State {
     pub fn save_to(&self, out: &mut impl Write) -> io::Result<()> {
         let mut sink = Sink::begin(out)?;
         sink.record(record::HEADER, &Header::of(self))?;
-        sink.rows(self, 0)?;
+        rows(&mut sink, self, 0)?;
         sink.end()
     }
 

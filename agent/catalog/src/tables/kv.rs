@@ -66,6 +66,11 @@ impl Kv {
         self.rows.range::<_, Name<'_>>(Name(prefix)..).map(|row| &row.0).take_while(move |entry| entry.key.starts_with(prefix))
     }
 
+    /// All entries, by key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<KvEntry>> {
+        self.rows.iter().map(|row| &row.0)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -103,7 +108,10 @@ impl Kv {
     }
 
     pub(crate) fn insert(&mut self, entry: Arc<KvEntry>) {
-        if let Some(old) = self.get(&entry.key)
+        // Snapshots bring them in order: there is no other to look for.
+        let is_last = self.rows.get_max().is_none_or(|last| last.0.key < entry.key);
+        if !is_last
+            && let Some(old) = self.get(&entry.key)
             && !old.session.is_empty()
             && old.session != entry.session
         {

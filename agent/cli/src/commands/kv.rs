@@ -20,7 +20,8 @@ fn only_key<'a>(arguments: &[&'a str]) -> Result<&'a str, Failure> {
     match arguments {
         [] | [""] => Err(Failure::Usage("Error! Missing KEY argument".to_owned())),
         [key] => Ok(key.strip_prefix('/').unwrap_or(key)),
-        more => Err(Failure::Usage(format!("Error! Too many arguments (expected 1, got {})", more.len()))),
+        // Without the word that all else begins with, as in Consul.
+        more => Err(Failure::Usage(format!("Too many arguments (expected 1, got {})", more.len()))),
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod crash;
 mod election;
+mod equal;
 mod figures;
 mod full_disk;
 mod membership;

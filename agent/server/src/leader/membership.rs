@@ -60,6 +60,8 @@ impl Server {
             let mut servers = self.servers.lock();
             let now = clock::wall_unix_ms();
             servers.health = servers.autopilot.judge(&config, &peers, &leader, now);
+            lictor_telemetry::metrics::gauge("consul.autopilot.healthy", f64::from(u8::from(servers.health.healthy)));
+            lictor_telemetry::metrics::gauge("consul.autopilot.failure_tolerance", servers.health.failure_tolerance as f64);
             servers.autopilot.plan(&config, &peers, now)
         };
         for step in steps {

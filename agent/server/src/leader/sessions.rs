@@ -81,7 +81,9 @@ impl Server {
     pub(super) fn follow_sessions(&self) -> WatchSet {
         match self.catalog.query(&Query::Sessions, &QueryScope::default()) {
             Some((_, Reply::Sessions(sessions), watch)) => {
-                self.timers.lock().follow(&sessions, clock::now());
+                let mut timers = self.timers.lock();
+                timers.follow(&sessions, clock::now());
+                lictor_telemetry::metrics::gauge("consul.session_ttl.active", timers.by_id.len() as f64);
                 watch
             }
             _ => WatchSet::new(),

@@ -149,7 +149,7 @@ async fn what_is_no_good_is_refused_and_changes_nothing() {
 async fn a_caller_that_goes_away_leaves_nothing_half_done() {
     let rig = Rig::leading().await;
     // More than one portion, of what does not pack.
-    for at in 0..8_u64 {
+    for at in 0..16_u64 {
         let value: Vec<u8> = (0..120_000_u64).map(|byte| (byte.wrapping_mul(at * 2 + 2_654_435_761) >> 13) as u8).collect();
         let Command::Kv { verb, entry, now_unix_ms } = put(&format!("k{at}"), "") else { panic!() };
         let entry = lictor_types::KvEntry { value: value.into(), ..entry };

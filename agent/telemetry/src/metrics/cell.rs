@@ -1,6 +1,7 @@
 //! Where one metric gathers its values: a few shards, so that threads do not meet.
 
 use super::aggregate::Aggregate;
+use super::tap::{Series, Taps};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -48,7 +49,9 @@ struct Shard(Mutex<Window>);
 /// One metric.
 #[derive(Debug)]
 pub(crate) struct Cell {
+    series: Arc<Series>,
     clock: Clock,
+    taps: Arc<Taps>,
     shards: [Shard; SHARDS],
 }
 
@@ -61,11 +64,12 @@ fn shard_of_thread() -> usize {
 }
 
 impl Cell {
-    pub(crate) fn new(clock: Clock) -> Self {
-        Self { clock, shards: Default::default() }
+    pub(super) fn new(series: Series, clock: Clock, taps: Arc<Taps>) -> Self {
+        Self { series: Arc::new(series), clock, taps, shards: Default::default() }
     }
 
     pub(crate) fn add(&self, value: f64) {
+        self.taps.offer(&self.series, value);
         let mut window = self.shards[shard_of_thread()].0.lock();
         window.turn(self.clock.load(Ordering::Relaxed));
         window.current.add(value);

@@ -3,6 +3,7 @@
 use super::INTERVAL_SECONDS;
 use super::aggregate::Aggregate;
 use super::cell::Cell;
+use super::naming::Naming;
 use super::registry::{Family, Labels, Registry};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -15,51 +16,56 @@ impl Registry {
         self.advance(now_unix_ms);
         let present = self.clock.load(Ordering::Relaxed);
         let shown = if self.first.load(Ordering::Relaxed) < present { present - 1 } else { present };
+        let naming = self.naming();
         let gauges: Vec<Value> = self
             .gauges
             .all()
             .into_iter()
-            .map(|(name, labels, bits)| {
-                json!({"Name": name, "Value": number(f64::from_bits(bits.load(Ordering::Relaxed))), "Labels": labels})
+            .filter_map(|(name, labels, gauge)| {
+                Some(json!({"Name": naming.gauge(name)?, "Value": number(gauge.value()), "Labels": labels}))
             })
             .collect();
         json!({
             "Timestamp": timestamp(shown * INTERVAL_SECONDS),
             "Gauges": gauges,
             "Points": [],
-            "Counters": gathered(&self.counters, shown),
-            "Samples": gathered(&self.samples, shown),
+            "Counters": gathered(&self.counters, &naming, shown),
+            "Samples": gathered(&self.samples, &naming, shown),
         })
     }
 
     /// Totals since the start as Prometheus reads them: gauges, counters, and summaries without quantiles.
     pub fn prometheus_text(&self) -> String {
+        let naming = self.naming();
         let mut text = String::new();
         let mut last = "";
-        for (name, labels, bits) in self.gauges.all() {
-            header(&mut text, &mut last, name, "gauge");
-            let _ = writeln!(text, "{} {}", series(name, "", &labels), f64::from_bits(bits.load(Ordering::Relaxed)));
+        for (name, labels, gauge) in self.gauges.all() {
+            let Some(shown) = naming.gauge(name) else { continue };
+            header(&mut text, &mut last, name, &shown, "gauge");
+            let _ = writeln!(text, "{} {}", series(&shown, "", &labels), gauge.value());
         }
         for (name, labels, cell) in self.counters.all() {
-            header(&mut text, &mut last, name, "counter");
-            let _ = writeln!(text, "{} {}", series(name, "", &labels), cell.total().1);
+            let Some(shown) = naming.plain(name) else { continue };
+            header(&mut text, &mut last, name, &shown, "counter");
+            let _ = writeln!(text, "{} {}", series(&shown, "", &labels), cell.total().1);
         }
         for (name, labels, cell) in self.samples.all() {
-            header(&mut text, &mut last, name, "summary");
+            let Some(shown) = naming.plain(name) else { continue };
+            header(&mut text, &mut last, name, &shown, "summary");
             let (count, sum) = cell.total();
-            let _ = writeln!(text, "{} {sum}\n{} {count}", series(name, "_sum", &labels), series(name, "_count", &labels));
+            let _ = writeln!(text, "{} {sum}\n{} {count}", series(&shown, "_sum", &labels), series(&shown, "_count", &labels));
         }
         text
     }
 }
 
-fn gathered(family: &Family<Arc<Cell>>, interval: u64) -> Vec<Value> {
+fn gathered(family: &Family<Arc<Cell>>, naming: &Naming, interval: u64) -> Vec<Value> {
     family
         .all()
         .into_iter()
         .map(|(name, labels, cell)| (name, labels, cell.gathered(interval)))
         .filter(|(_, _, values)| values.count > 0)
-        .map(|(name, labels, values)| row(name, &labels, &values))
+        .filter_map(|(name, labels, values)| Some(row(&naming.plain(name)?, &labels, &values)))
         .collect()
 }
 
@@ -97,10 +103,10 @@ fn timestamp(unix_seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} +0000 UTC", second / 3600, second / 60 % 60, second % 60)
 }
 
-fn header(text: &mut String, last: &mut &'static str, name: &'static str, kind: &str) {
+fn header(text: &mut String, last: &mut &'static str, name: &'static str, shown: &str, kind: &str) {
     if *last != name {
         *last = name;
-        let flat = flat(name);
+        let flat = flat(shown);
         let _ = writeln!(text, "# HELP {flat} {flat}\n# TYPE {flat} {kind}");
     }
 }
@@ -171,6 +177,43 @@ mod tests {
              # HELP consul_http consul_http\n# TYPE consul_http summary\nconsul_http_sum{method=\"GET\"} 0.5\n\
              consul_http_count{method=\"GET\"} 1\n"
         );
+    }
+
+    #[test]
+    fn names_are_told_as_configured() {
+        let registry = Registry::default();
+        registry.advance(1_606_113_870_000);
+        registry.counter("consul.raft.apply", &[]).add(3.0);
+        registry.counter("consul.http.panics", &[]).add(1.0);
+        registry.set_gauge("consul.raft.last_index", &[], 7.0);
+        let blocked = vec!["mine.http".to_owned()];
+        registry.set_naming(Naming { prefix: "mine".to_owned(), host: "vm".to_owned(), blocked, ..Naming::default() });
+        assert_eq!(
+            registry.prometheus_text(),
+            "# HELP mine_vm_raft_last_index mine_vm_raft_last_index\n# TYPE mine_vm_raft_last_index gauge\n\
+             mine_vm_raft_last_index 7\n# HELP mine_raft_apply mine_raft_apply\n# TYPE mine_raft_apply counter\nmine_raft_apply 3\n"
+        );
+        let json = registry.snapshot_json(1_606_113_870_000);
+        assert_eq!(json["Gauges"][0]["Name"], "mine.vm.raft.last_index");
+        assert_eq!(json["Counters"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn who_follows_gets_each_value() {
+        let registry = Registry::default();
+        registry.counter("consul.before", &[]).add(1.0);
+        let mut taps = registry.tap(2, 2);
+        registry.counter("consul.raft.apply", &[]).add(2.0);
+        registry.set_gauge("consul.raft.last_index", &[], 7.0);
+        registry.sampler("consul.http", &[("method", "GET")]).add(0.5);
+        for tap in &mut taps {
+            let first = tap.try_recv().unwrap();
+            assert_eq!((first.series.name, first.value), ("consul.raft.apply", 2.0));
+            assert_eq!(tap.try_recv().unwrap().series.name, "consul.raft.last_index");
+            assert!(tap.try_recv().is_err(), "there was room for two");
+        }
+        assert_eq!(registry.missed(), 2);
+        assert!(registry.tap(1, 2).is_empty());
     }
 
     #[test]

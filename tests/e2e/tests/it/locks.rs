@@ -1,8 +1,8 @@
 //! A lock has one holder at a time, whatever happens to the servers, and its index says who came after whom.
 
-use lictor_e2e::http::{Client, Fate, Reply};
+use lictor_e2e::http::{self, Client, Fate, Reply};
 use lictor_e2e::nemesis::{Doors, HARMS, Nemesis, Progress};
-use lictor_e2e::{Cluster, wait};
+use lictor_e2e::{Agent, Cluster, Plan, wait};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -175,4 +175,33 @@ fn two_holders_are_found() {
     assert_eq!(judge(vec![hold(1, "a", 0, 5), hold(2, "b", 4, 7)]).len(), 1, "both at once");
     assert_eq!(judge(vec![hold(2, "a", 0, 5), hold(1, "b", 6, 7)]).len(), 1, "the index went backward");
     assert_eq!(judge(vec![hold(1, "a", 0, 5), hold(1, "b", 6, 7)]).len(), 1, "one index for two");
+}
+
+fn session_of(agent: &Agent) -> String {
+    let reply = agent.put("/v1/session/create", r#"{"LockDelay": "0s"}"#);
+    reply.json()["ID"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_lock_answers_with_a_fencing_index() {
+    const FENCE: &str = "x-lictor-fencing-index";
+    let agent = Plan::dev().start();
+    let mut last = 0;
+    for round in 0..4 {
+        let session = session_of(&agent);
+        let taken = agent.put(&format!("/v1/kv/fence?acquire={session}"), "x");
+        let index: u64 = taken.header(FENCE).parse().expect("a lock that is taken has an index");
+        assert!(index > last, "{index} after {last}");
+        last = index;
+        // Neither is in the way: who writes past the lock, and who deletes the key.
+        let other = agent.put("/v1/kv/fence", "past the lock");
+        assert_eq!(other.header(FENCE), "");
+        if round % 2 == 0 {
+            let refused = agent.put(&format!("/v1/kv/fence?acquire={}", session_of(&agent)), "y");
+            assert_eq!((refused.text.trim(), refused.header(FENCE)), ("false", ""));
+            agent.put(&format!("/v1/kv/fence?release={session}"), "");
+        } else {
+            http::send(agent.ports.http, "DELETE", "/v1/kv/fence", None);
+        }
+    }
 }

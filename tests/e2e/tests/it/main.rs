@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "measures and skipped cases are told to who runs the tests")]
 
+mod clients;
 mod clocks;
 mod cluster;
 mod commands;
@@ -12,12 +13,15 @@ mod definitions;
 mod disk;
 mod dns;
 mod end;
+mod entries;
 mod kills;
 mod latency;
 mod lifecycle;
 mod linear;
 mod locks;
+mod metrics;
 mod mutation;
+mod neighbours;
 mod network;
 mod plugins;
 mod reload;

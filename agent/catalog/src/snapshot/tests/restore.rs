@@ -22,7 +22,16 @@ fn steps(bytes: &[u8], id: &str, portion: usize) -> Vec<Command> {
     let mut rows = SnapshotRows::open(bytes).unwrap();
     let (mut all, mut before) = (vec![step(id, RestoreStep::Begin)], 0);
     while let Some(some) = rows.next(portion).unwrap() {
-        all.push(step(id, RestoreStep::Rows { before, rows: some.bytes }));
+        let packed = some.packed();
+        assert_eq!((packed.size_bytes, packed.count), (some.bytes.len() as u64, some.count));
+        // Both forms, in turn.
+        all.push(step(
+            id,
+            match all.len() % 2 {
+                0 => RestoreStep::Rows { before, rows: some.bytes },
+                _ => RestoreStep::Packed { before, size_bytes: packed.size_bytes, rows: packed.bytes },
+            },
+        ));
         before += some.count;
     }
     all.push(step(id, RestoreStep::Finish { rows: before }));
@@ -140,6 +149,37 @@ fn steps_out_of_place_end_it() {
     for rows in [b"\x06\x01".to_vec(), b"\x06\x01\0\0\0\xc1".to_vec(), b"\x80\x01\0\0\0\xc0".to_vec(), b"\x2a\0\0\0\0".to_vec()] {
         bench.apply(&all[0]);
         refused(bench.apply(&step("r", RestoreStep::Rows { before: 0, rows: rows.into() })));
+    }
+}
+
+#[test]
+fn packed_rows_are_taken_as_they_were_told_or_not_at_all() {
+    let bytes = saved(&sample().catalog.snapshot());
+    let packed = SnapshotRows::open(&bytes[..]).unwrap().next(1 << 20).unwrap().unwrap().packed();
+    let mut bench = sample();
+    let begin = step("r", RestoreStep::Begin);
+    let take = |size_bytes, rows| step("r", RestoreStep::Packed { before: 0, size_bytes, rows });
+    let cut = packed.bytes.slice(..packed.bytes.len() - 1);
+    for (size_bytes, rows) in [
+        (packed.size_bytes - 1, packed.bytes.clone()),
+        (packed.size_bytes + 1, packed.bytes.clone()),
+        (packed.size_bytes, cut),
+        (packed.size_bytes, vec![0xff; 100].into()),
+        (u64::MAX, packed.bytes.clone()),
+    ] {
+        bench.apply(&begin);
+        let outcome = bench.apply(&take(size_bytes, rows));
+        assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+        assert_eq!(bench.catalog.snapshot().unfinished_restore(), None);
+    }
+    bench.apply(&begin);
+    assert_eq!(bench.apply(&take(packed.size_bytes, packed.bytes)), Outcome::Done);
+}
+
+#[test]
+fn how_much_is_saved_is_known_before() {
+    for state in [sample().catalog.snapshot(), Catalog::new("dc1").snapshot()] {
+        assert_eq!(state.saved_bytes().unwrap(), saved(&state).len() as u64);
     }
 }
 

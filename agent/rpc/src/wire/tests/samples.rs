@@ -480,6 +480,7 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Intention { verb: IntentionVerb::Upsert, intention: Box::new(intention()) },
         Command::Restore { id: "r".into(), step: RestoreStep::Begin },
         Command::Restore { id: "r".into(), step: RestoreStep::Rows { before: 7, rows: vec![0, 1, 255].into() } },
+        Command::Restore { id: "r".into(), step: RestoreStep::Packed { before: 7, size_bytes: 9, rows: vec![0, 1, 255].into() } },
         Command::Restore { id: "r".into(), step: RestoreStep::Finish { rows: u64::MAX } },
         Command::Restore { id: String::new(), step: RestoreStep::Abort },
     ];

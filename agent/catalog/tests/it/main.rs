@@ -1,0 +1,7 @@
+//! The state store from outside.
+
+#![allow(clippy::unwrap_used)]
+
+mod equal;
+mod model;
+mod moves;
