@@ -8,7 +8,7 @@ use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
 use crate::stream::Topics;
 use crate::{
-    agent, body, catalog, config_entry, coordinate, event, explain, health, intention, internal, kv, operator, path,
+    acl, agent, body, catalog, config_entry, coordinate, event, explain, health, intention, internal, kv, operator, path,
     prepared_query, session, snapshot, status, stream, txn,
 };
 use bytes::Bytes;
@@ -60,7 +60,8 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// The caller's token.
     pub(crate) fn token(&self) -> Token {
-        read_token(&self.params, &self.parts.headers)
+        let shown = read_token(&self.params, &self.parts.headers);
+        if shown.is_anonymous() { self.app.node.default_token() } else { shown }
     }
 
     /// The options every read shares.
@@ -73,7 +74,11 @@ impl Call<'_> {
             use_cache: settings.use_cache,
             max_stale: if is_discovery { settings.discovery_max_stale } else { std::time::Duration::ZERO },
         };
-        read_options(&self.params, &self.parts.headers, &defaults)
+        let mut options = read_options(&self.params, &self.parts.headers, &defaults)?;
+        if options.query.token.is_anonymous() {
+            options.query.token = self.app.node.default_token();
+        }
+        Ok(options)
     }
 
     /// Options of a write to `?dc`.
@@ -287,7 +292,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentPlugins => agent::plugins(call).await,
         Route::AgentPlugin => agent::plugin(call).await,
         Route::AgentLeave => agent::leave(call).await,
-        Route::AgentMetrics => agent::metrics(call),
+        Route::AgentMetrics => agent::metrics(call).await,
         Route::AgentServices => agent::services::list(call).await,
         Route::AgentService => agent::services::one(call).await,
         Route::AgentServiceRegister => agent::services::register(call).await,
@@ -303,10 +308,11 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentCheckFail => agent::checks::set(call, lictor_types::HealthStatus::Critical).await,
         Route::AgentCheckUpdate => agent::checks::update(call).await,
         Route::AgentCheckHistory => agent::checks::history(call).await,
-        Route::AgentMonitor => agent::monitor(call),
+        Route::AgentMonitor => agent::monitor(call).await,
         Route::AgentJoin => agent::join(call).await,
         Route::AgentForceLeave => agent::force_leave(call).await,
-        Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
+        Route::AgentToken => agent::set_token(call).await,
+        Route::Acl(route) => acl::handle(call, route).await,
         Route::Txn => txn::handle(call).await,
         Route::ExplainService => explain::service(call).await,
         Route::StreamHealthService => stream::health_service(call).await,

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod acl;
+mod agent_tokens;
 mod banner;
 mod boot;
 mod coordinates;

@@ -9,8 +9,9 @@ use crate::server::Server;
 use crate::uuid_text;
 use lictor_acl::Authorizer;
 use lictor_catalog::{QueryScope, WatchSet};
+use lictor_net::clock;
 use lictor_rpc::{Answer, ClusterError, Content};
-use lictor_types::{Consistency, Index, Query, QueryMeta, QueryOptions, Reply};
+use lictor_types::{AclQuery, AclReply, Consistency, Index, Query, QueryMeta, QueryOptions, Reply};
 
 /// A query with all that shapes its answer.
 pub(crate) struct Asked<'a> {
@@ -57,7 +58,12 @@ impl Server {
     }
 
     async fn answer_here(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
-        let authorizer = authorize::query(&self.settings.acl, &options.token, query)?;
+        // These judge who asks themselves.
+        if let Some(reply) = self.answer_acl(query, options).await? {
+            return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(reply) });
+        }
+        let authorizer = self.authorizer(&options.token).await?;
+        authorize::query(&authorizer, query)?;
         if let Some(reply) = self.answer_without_catalog(query).await {
             // Nothing here has an index of its own, but who keeps answers wants to know how far this server is.
             let index = self.catalog.snapshot().index().max(Index(1));
@@ -69,6 +75,7 @@ impl Server {
         }
         match query {
             Query::SessionInfo(id) => check_id("session", id)?,
+            Query::Acl(asked) => check_acl_id(asked)?,
             Query::PreparedQuery(id) => check_id("prepared query", id)?,
             Query::Intention(id) => check_id("intention", id)?,
             Query::IntentionCheck { source, destination } => {
@@ -85,9 +92,9 @@ impl Server {
             _ => {}
         }
         let refine = Refine::new(query, options)?;
-        let asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
+        let mut asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
         self.make_fresh(options.consistency).await?;
-        let Found { index, content, filtered, .. } = self.wait_for_change(&asked, options).await?;
+        let Found { index, content, filtered, .. } = self.wait_for_change(&mut asked, options).await?;
         Ok(Answer { meta: QueryMeta { filtered_by_acls: filtered, ..self.meta(index, query, options) }, content })
     }
 
@@ -143,14 +150,29 @@ impl Server {
             redact_one(&asked.authorizer, &mut reply)?;
             false
         } else {
-            asked.authorizer.redact(&mut reply)
+            asked.authorizer.redact_answer(asked.query, &mut reply)
         };
+        if let Reply::Acl(AclReply::Tokens(rows)) = &mut reply {
+            // The leader deletes those that have ended, but not at once.
+            let now = clock::wall_unix_ms();
+            rows.retain(|token| !token.has_expired(now));
+        }
         Ok(Found { index, content: Content::new(reply), watch, filtered })
     }
 }
 
 fn check_id(of: &str, id: &str) -> Result<(), ClusterError> {
     uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed {of} lookup: index error: {fault}")))
+}
+
+fn check_acl_id(asked: &AclQuery) -> Result<(), ClusterError> {
+    match asked {
+        AclQuery::Policy(id) => check_id("acl policy", id),
+        AclQuery::Role(id) => check_id("acl role", id),
+        AclQuery::Token(id) => check_id("acl token", id),
+        AclQuery::BindingRule(id) => check_id("acl binding rule", id),
+        _ => Ok(()),
+    }
 }
 
 /// What every server knows without the catalog.
@@ -160,5 +182,8 @@ pub(crate) fn is_known_here(query: &Query) -> bool {
 
 /// One key or one session costs less to look up than to keep.
 fn is_worth_keeping(query: &Query) -> bool {
-    !matches!(query, Query::KvGet(_) | Query::SessionInfo(_) | Query::NodeCoordinates(_) | Query::PreparedQuery(_))
+    !matches!(
+        query,
+        Query::KvGet(_) | Query::SessionInfo(_) | Query::NodeCoordinates(_) | Query::PreparedQuery(_) | Query::Acl(_)
+    )
 }

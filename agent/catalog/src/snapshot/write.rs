@@ -89,6 +89,21 @@ impl<W: Write> Sink<'_, W> {
         for intention in state.intentions.iter() {
             self.record(mark | record::INTENTION, &**intention)?;
         }
+        for row in state.acl.policies.iter() {
+            self.record(mark | record::ACL_POLICY, &**row)?;
+        }
+        for row in state.acl.roles.iter() {
+            self.record(mark | record::ACL_ROLE, &**row)?;
+        }
+        for row in state.acl.tokens.iter() {
+            self.record(mark | record::ACL_TOKEN, &**row)?;
+        }
+        for row in state.acl.methods.iter() {
+            self.record(mark | record::ACL_AUTH_METHOD, &**row)?;
+        }
+        for row in state.acl.rules.iter() {
+            self.record(mark | record::ACL_BINDING_RULE, &**row)?;
+        }
         Ok(())
     }
 

@@ -56,7 +56,9 @@ impl Kind {
             | Query::IntentionExact { .. }
             | Query::IntentionMatch { .. }
             | Query::IntentionCheck { .. }
-            | Query::Usage => None,
+            | Query::Usage
+            // Who has lost a right must not go on having it.
+            | Query::Acl(_) => None,
             Query::DiscoveryChain(_) => Some(Self::Followed),
         }
     }
