@@ -315,6 +315,10 @@ impl Node for LocalNode {
         self.read_agent(token).await
     }
 
+    async fn check_service_read(&self, service: &str, token: &Token) -> Result<(), NodeError> {
+        self.allow(token, Permission::read(Resource::Service(service))).await
+    }
+
     async fn translate_rules(&self, rules: &str, token: &Token) -> Result<String, NodeError> {
         self.allow(token, Permission::read(Resource::Acl)).await?;
         lictor_acl::translate(rules).map_err(|error| NodeError::BadRequest(error.to_string()))

@@ -100,6 +100,10 @@ pub trait Node: Send + Sync + 'static {
     async fn check_agent_read(&self, _token: &Token) -> Result<(), NodeError> {
         Ok(())
     }
+    /// Refuses who may not see a service.
+    async fn check_service_read(&self, _service: &str, _token: &Token) -> Result<(), NodeError> {
+        Ok(())
+    }
     /// Rules of before 1.4 in today's language; `BadRequest` when they cannot be read.
     async fn translate_rules(&self, _rules: &str, _token: &Token) -> Result<String, NodeError> {
         Err(NodeError::Cluster(ClusterError::AclDisabled))

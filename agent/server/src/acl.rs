@@ -77,8 +77,9 @@ impl Server {
         let datacenter = &self.settings.node.datacenter;
         let Some(identity) = identity_of(&state, token, datacenter, clock::wall_unix_ms()) else {
             // Who shows nothing is somebody, even before the first leader said so.
-            return token
-                .is_anonymous()
+            // In other datacenters the primary one says what such callers may do.
+            let is_nobody = token.is_anonymous() && self.is_acl_primary();
+            return is_nobody
                 .then(|| Authorizer::of_identity(&AclIdentity::default(), datacenter, settings.defaults).0);
         };
         let (authorizer, unreadable) = Authorizer::of_identity(&identity, datacenter, settings.defaults);
@@ -145,6 +146,14 @@ impl Server {
             let primary = &settings.primary_datacenter;
             primary.is_empty() || primary.eq_ignore_ascii_case(&self.settings.node.datacenter)
         })
+    }
+
+    /// The datacenter that a question or change about policies, roles and tokens belongs to; `None`: this one.
+    pub(crate) fn acl_datacenter(&self) -> Option<String> {
+        if self.is_acl_primary() {
+            return None;
+        }
+        self.settings.acl.as_ref().map(|settings| settings.primary_datacenter.clone())
     }
 
     /// The reply to a question about who may do what that the tables alone do not answer; `None` for all others.

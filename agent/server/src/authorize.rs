@@ -100,6 +100,9 @@ fn deregister(state: &State, authorizer: &Authorizer, given: &Deregister) -> Res
         match state.query(&Query::NodeChecks(given.node.clone()), &QueryScope::default(), None) {
             Some((_, Reply::Checks(rows))) => {
                 let check = rows.iter().find(|check| check.check_id == given.check_id);
+                if check.is_none() {
+                    return Err(ClusterError::Refused(format!("Unknown check '{}'", given.check_id)));
+                }
                 check.map(|check| check.service_name.clone()).filter(|name| !name.is_empty())
             }
             _ => None,
@@ -109,6 +112,7 @@ fn deregister(state: &State, authorizer: &Authorizer, given: &Deregister) -> Res
     };
     match service {
         Some(service) => authorizer.check(Permission::write(Resource::Service(&service))).map_err(denied),
+        None if !given.service_id.is_empty() => Err(ClusterError::Refused(format!("Unknown service '{}'", given.service_id))),
         None => Err(ClusterError::PermissionDenied),
     }
 }

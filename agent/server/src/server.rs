@@ -9,7 +9,7 @@ use crate::leader;
 use crate::leader::{ServersSeen, SessionTimers};
 use crate::limit::Limiter;
 use crate::links::Links;
-use crate::query::is_known_here;
+use crate::query::{is_kept_in_primary, is_known_here};
 use crate::settings::ServerSettings;
 use crate::snapshot::SAVED_AT_ONCE_MAX;
 use crate::uuid_text;
@@ -152,6 +152,11 @@ impl Cluster for Server {
         if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
             return datacenters.query(query, options).await;
         }
+        if is_kept_in_primary(query)
+            && let Some(primary) = self.acl_datacenter()
+        {
+            return Box::pin(self.query(query, &QueryOptions { datacenter: primary, ..options.clone() })).await;
+        }
         let started = clock::now();
         // Who leads, and who is there, is asked to find out where to go.
         if !is_known_here(query) {
@@ -191,6 +196,11 @@ impl Cluster for Server {
     async fn operate(&self, operation: &Operation, options: &WriteOptions) -> Result<Operated, ClusterError> {
         if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
             return datacenters.operate(operation, options).await;
+        }
+        if let Operation::Acl(_) = operation
+            && let Some(primary) = self.acl_datacenter()
+        {
+            return Box::pin(self.operate(operation, &WriteOptions { datacenter: primary, ..options.clone() })).await;
         }
         self.limiter.write(self.raft.has_lease(), clock::now)?;
         if matches!(operation, Operation::Acl(_)) && self.settings.acl.is_none() {

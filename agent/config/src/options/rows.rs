@@ -333,7 +333,7 @@ pub const ROWS: &[OptionRow] = &[
     row("acl.tokens.agent_recovery", Text, "", "Token for this agent while servers cannot be reached").reloads(),
     row("acl.tokens.agent", Text, "", "Token the agent uses for itself").reloads(),
     row("acl.tokens.default", Text, "", "Token used for requests that show none").reloads(),
-    row("acl.tokens.replication", Text, "", "Token to copy ACLs with").reloads(),
+    row("acl.tokens.replication", Text, "", "Token to copy ACLs with").later(),
     row("acl.tokens.dns", Text, "", "Token used for DNS").reloads(),
     row("acl.tokens.config_file_service_registration", Text, "", "Token used to register what files define").later(),
     row("acl.tokens.managed_service_provider", Any, "", "Enterprise").silent(),

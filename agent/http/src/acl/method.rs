@@ -19,8 +19,10 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Reply, HttpError> {
         .map(|row| {
             let mut shown = json!(**row);
             if let Some(object) = shown.as_object_mut() {
-                // There are secrets in it.
+                // There are secrets in it; and the reference lists no more than this.
                 object.remove("Config");
+                object.remove("MaxTokenTTL");
+                object.remove("TokenLocality");
             }
             shown
         })

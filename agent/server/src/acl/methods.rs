@@ -9,6 +9,7 @@ use lictor_rpc::ClusterError;
 use lictor_types::acl::{AclAuthMethod, AclBindingRule, AclCommand, AclDone, BindType};
 use lictor_types::duration;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -167,6 +168,8 @@ impl Server {
             return Err(invalid("TokenLocality should be one of 'local' or 'global'"));
         }
         check_config(&method)?;
+        // In one order, however it was written.
+        method.config = method.config.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
         let name = method.name.clone();
         let state = self.propose_acl(AclCommand::SetAuthMethod(Box::new(method))).await?;
         state.acl_auth_method(&name).cloned().map(AclDone::AuthMethod).ok_or(ClusterError::AclNotFound)
