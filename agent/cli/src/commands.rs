@@ -125,8 +125,7 @@ pub const ALL: &[&Command] = &[
 ];
 
 /// Commands of Consul that are known by name and refused until they are built.
-pub const NOT_BUILT: &[&str] =
-    &["connect", "peering", "resource", "troubleshoot"];
+pub const NOT_BUILT: &[&str] = &["connect", "peering", "resource", "troubleshoot"];
 
 #[cfg(test)]
 mod tests {

@@ -7,8 +7,8 @@ use crate::error::HttpError;
 use crate::params::parse_uint;
 use crate::respond::{self, Reply};
 use http::{Method, StatusCode};
-use lictor_types::config_entry::{ProxyDefaults, ServiceDefaults, Span};
 use lictor_rpc::ClusterError;
+use lictor_types::config_entry::{ProxyDefaults, ServiceDefaults, Span};
 use lictor_types::discovery_chain::ChainRequest;
 use lictor_types::{
     Command, ConfigEntry, ConfigEntryVerb, EntryBody, EntryKind, Index, Outcome, Query, Reply as Answered, duration,

@@ -133,12 +133,23 @@ pub(crate) async fn serve(app: Arc<App>, peer: Peer, request: Request<Incoming>)
     let (parts, mut body) = request.into_parts();
     let outcome = AssertUnwindSafe(answer(&app, peer, &parts, &mut body)).catch_unwind().await;
     let reply = outcome.unwrap_or_else(|_| {
-        HandlerPanicked { method: &parts.method, path: parts.uri.path() }.emit();
+        HandlerPanicked { method: &parts.method, path: told(parts.uri.path()) }.emit();
         respond::failure(&HttpError::failed("internal error"))
     });
     body::drain(&mut body).await;
-    RequestServed { method: &parts.method, path: parts.uri.path(), status: reply.status(), took: started.elapsed() }.emit();
+    RequestServed { method: &parts.method, path: told(parts.uri.path()), status: reply.status(), took: started.elapsed() }.emit();
     reply
+}
+
+/// The path as the log may tell it: endpoints of before Consul 1.4 have secrets in theirs.
+fn told(path: &str) -> &str {
+    const SECRET: [&str; 3] = ["/v1/acl/info/", "/v1/acl/clone/", "/v1/acl/destroy/"];
+    match SECRET.iter().find(|pattern| path.starts_with(**pattern)) {
+        Some(pattern) => pattern,
+        // One of them, written otherwise.
+        None if path.contains('%') && path.contains("acl") => "/v1/acl/",
+        None => path,
+    }
 }
 
 async fn answer(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming) -> Reply {
@@ -347,6 +358,18 @@ mod tests {
         assert!(may_write(&settings, outside, &Method::GET));
         assert!(may_write(&settings, Peer::Unix, &Method::DELETE));
         assert!(may_write(&HttpSettings::default(), outside, &Method::PUT));
+    }
+
+    #[test]
+    fn secrets_in_paths_are_not_told() {
+        for (path, shown) in [
+            ("/v1/acl/info/s3cret", "/v1/acl/info/"),
+            ("/v1/acl/%69nfo/s3cret", "/v1/acl/"),
+            ("/v1/acl/token/self", "/v1/acl/token/self"),
+            ("/v1/kv/a%20", "/v1/kv/a%20"),
+        ] {
+            assert_eq!(told(path), shown);
+        }
     }
 
     #[test]

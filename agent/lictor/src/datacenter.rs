@@ -2,6 +2,7 @@
 //! way to the servers.
 
 use crate::acl::Source;
+use crate::kubernetes::Kubernetes;
 use crate::pools::{PoolKeys, Pools};
 use crate::{VERSION, settings};
 use anyhow::{Context, Result};
@@ -129,7 +130,8 @@ impl Prepared {
             ..ServerSettings::new(settings::node(config, node_id))
         };
         let keys = PoolKeys { datacenter: config.datacenter.clone(), pools: pools.clone() };
-        let links = Links { pool: Some(self.pool), datacenters, gossip: Some(Arc::new(keys)) };
+        let links =
+            Links { pool: Some(self.pool), datacenters, gossip: Some(Arc::new(keys)), identities: Some(Arc::new(Kubernetes)) };
         let server = Server::start_linked(settings, raft.clone(), catalog, pools.lan.members(), links, shutdown.clone());
         let services = Services { cluster: server.clone(), raft: Some(raft.clone()), status: server.clone() };
         shutdown.spawn(door.serve(services));

@@ -13,6 +13,7 @@ mod describe;
 mod health_view;
 mod host;
 mod identity;
+mod kubernetes;
 mod members;
 mod memory;
 mod node;

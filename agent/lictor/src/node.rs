@@ -319,6 +319,13 @@ impl Node for LocalNode {
         self.allow(token, Permission::read(Resource::Service(service))).await
     }
 
+    async fn check_instance_read(&self, id: &ServiceId, token: &Token) -> Result<(), NodeError> {
+        match self.local.service(id) {
+            Some(service) => self.check_service_read(service.service.service.as_str(), token).await,
+            None => Ok(()),
+        }
+    }
+
     async fn translate_rules(&self, rules: &str, token: &Token) -> Result<String, NodeError> {
         self.allow(token, Permission::read(Resource::Acl)).await?;
         lictor_acl::translate(rules).map_err(|error| NodeError::BadRequest(error.to_string()))

@@ -104,6 +104,10 @@ pub trait Node: Send + Sync + 'static {
     async fn check_service_read(&self, _service: &str, _token: &Token) -> Result<(), NodeError> {
         Ok(())
     }
+    /// Refuses who may not see a service of this agent; one that is not there may be looked for by anybody.
+    async fn check_instance_read(&self, _id: &ServiceId, _token: &Token) -> Result<(), NodeError> {
+        Ok(())
+    }
     /// Rules of before 1.4 in today's language; `BadRequest` when they cannot be read.
     async fn translate_rules(&self, _rules: &str, _token: &Token) -> Result<String, NodeError> {
         Err(NodeError::Cluster(ClusterError::AclDisabled))

@@ -62,7 +62,8 @@ impl Server {
     pub async fn authorizer(&self, token: &Token) -> Result<Authorizer, ClusterError> {
         match self.authorizer_here(token) {
             Some(authorizer) => Ok(authorizer),
-            None => self.authorizer_elsewhere(token).await,
+            // Boxed, so that requests of those who are known do not carry its state.
+            None => Box::pin(self.authorizer_elsewhere(token)).await,
         }
     }
 
@@ -79,8 +80,7 @@ impl Server {
             // Who shows nothing is somebody, even before the first leader said so.
             // In other datacenters the primary one says what such callers may do.
             let is_nobody = token.is_anonymous() && self.is_acl_primary();
-            return is_nobody
-                .then(|| Authorizer::of_identity(&AclIdentity::default(), datacenter, settings.defaults).0);
+            return is_nobody.then(|| Authorizer::of_identity(&AclIdentity::default(), datacenter, settings.defaults).0);
         };
         let (authorizer, unreadable) = Authorizer::of_identity(&identity, datacenter, settings.defaults);
         for policy in unreadable {

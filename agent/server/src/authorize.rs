@@ -22,19 +22,24 @@ pub(crate) fn command(state: &State, authorizer: &Authorizer, command: &Command)
     if authorizer.sees_all() {
         return Ok(());
     }
-    let write = |resource| authorizer.check(Permission::write(resource)).map_err(denied);
     match command {
         Command::Register(given) => register(state, authorizer, given).map_err(denied),
         Command::RegisterBatch(all) => all.iter().try_for_each(|given| register(state, authorizer, given)).map_err(denied),
         Command::Deregister(given) => deregister(state, authorizer, given),
-        Command::Session { verb: SessionVerb::Destroy, session, .. } => {
-            match state.query(&Query::SessionInfo(session.id.clone()), &QueryScope::default(), None) {
-                Some((_, Reply::Sessions(found))) => found.iter().try_for_each(|session| write(Resource::Session(&session.node))),
-                _ => Ok(()),
-            }
-        }
+        Command::Session { verb: SessionVerb::Destroy, session, .. } => end_session(state, authorizer, &session.id),
         Command::Batch(parts) => parts.iter().try_for_each(|part| self::command(state, authorizer, part)),
         other => authorizer.check_command(other).map_err(denied),
+    }
+}
+
+/// Ending a session needs the right to sessions of its node; one that is not there may be ended by anybody.
+fn end_session(state: &State, authorizer: &Authorizer, id: &str) -> Result<(), ClusterError> {
+    match state.query(&Query::SessionInfo(id.to_owned()), &QueryScope::default(), None) {
+        Some((_, Reply::Sessions(found))) => {
+            let may = |node: &str| authorizer.check(Permission::write(Resource::Session(node)));
+            found.iter().try_for_each(|session| may(&session.node)).map_err(denied)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -146,6 +151,11 @@ pub(crate) fn snapshot(authorizer: &Authorizer) -> Result<(), ClusterError> {
 }
 
 /// Refuses an operation of a transaction that the caller may not give.
-pub(crate) fn txn_op(authorizer: &Authorizer, op: &TxnOp) -> Result<(), ClusterError> {
+pub(crate) fn txn_op(state: &State, authorizer: &Authorizer, op: &TxnOp) -> Result<(), ClusterError> {
+    if let TxnOp::EndSession(id) = op
+        && !authorizer.sees_all()
+    {
+        return end_session(state, authorizer, id);
+    }
     Permission::of_txn_op(op).map_or(Ok(()), |needed| authorizer.check(needed)).map_err(denied)
 }

@@ -294,6 +294,7 @@ fn is_same(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
     use lictor_rpc::fake::FakeCluster;
+    use lictor_types::Token;
     use parking_lot::Mutex;
 
     fn names(text: &str) -> Vec<String> {

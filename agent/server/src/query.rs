@@ -147,18 +147,19 @@ impl Server {
             // The names alone do not say enough for an expression; later instances than the answer's do no harm.
             asked.refine.services(&mut reply, || self.catalog.snapshot().all_instances(&asked.scope));
         }
-        let filtered = if let (Query::Intention(_) | Query::IntentionExact { .. }, Reply::Intentions(rows)) = (asked.query, &reply) {
-            // It is there, but not for this caller.
-            if !rows.is_empty() && asked.authorizer.redact(&mut reply) {
-                return Err(ClusterError::PermissionDenied);
-            }
-            false
-        } else if let Query::PreparedQuery(_) = asked.query {
-            redact_one(&asked.authorizer, &mut reply)?;
-            false
-        } else {
-            asked.authorizer.redact_answer(asked.query, &mut reply)
-        };
+        let filtered =
+            if let (Query::Intention(_) | Query::IntentionExact { .. }, Reply::Intentions(rows)) = (asked.query, &reply) {
+                // It is there, but not for this caller.
+                if !rows.is_empty() && asked.authorizer.redact(&mut reply) {
+                    return Err(ClusterError::PermissionDenied);
+                }
+                false
+            } else if let Query::PreparedQuery(_) = asked.query {
+                redact_one(&asked.authorizer, &mut reply)?;
+                false
+            } else {
+                asked.authorizer.redact_answer(asked.query, &mut reply)
+            };
         if let Reply::Acl(AclReply::Tokens(rows)) = &mut reply {
             // The leader deletes those that have ended, but not at once.
             let now = clock::wall_unix_ms();

@@ -10,8 +10,9 @@ use lictor_types::{Index, QueryMeta, QueryOptions, TxnError, TxnOp, TxnReply};
 impl Server {
     /// What is wrong with operations whatever the state is, or not allowed to the caller.
     pub(crate) fn txn_faults(&self, ops: &[TxnOp], authorizer: &Authorizer) -> Vec<TxnError> {
+        let state = self.catalog.snapshot();
         let fault = |(op_index, op): (usize, &TxnOp)| {
-            let allowed = || authorize::txn_op(authorizer, op).map_err(|denied| denied.to_string());
+            let allowed = || authorize::txn_op(&state, authorizer, op).map_err(|denied| denied.to_string());
             validate::txn_op(op).and_then(|()| allowed()).err().map(|what| TxnError { op_index, what })
         };
         ops.iter().enumerate().filter_map(fault).collect()

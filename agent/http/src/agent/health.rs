@@ -141,7 +141,7 @@ pub(crate) async fn by_id(call: &Call<'_>) -> Result<Reply, HttpError> {
     }
     let token = call.token();
     // One that is there and may not be seen is told apart from one that is not there.
-    call.app.node.service(&call.tail.as_str().into(), None, None, &token).await?;
+    call.app.node.check_instance_read(&call.tail.as_str().into(), &token).await?;
     let services = call.app.node.services(&token).await?;
     let Some(service) = services.iter().find(|local| local.service.id == call.tail.as_str()) else {
         let reason = format!("ServiceId {} not found", call.tail);

@@ -5,6 +5,7 @@ use super::request::{check_id, is_uuid, refused};
 use crate::server::Server;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use lictor_filter::{Filter, Schema};
 use lictor_rpc::ClusterError;
 use lictor_types::acl::{AclAuthMethod, AclBindingRule, AclCommand, AclDone, BindType};
 use lictor_types::duration;
@@ -122,19 +123,13 @@ fn check_names(name: &str, kind: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a selector about what the auth method does not know. Whether it is one at all is seen when somebody logs in.
+/// Refuses a selector that cannot be read, or is about what the auth method does not know.
 fn check_selector(selector: &str, kind: &str) -> Result<(), ClusterError> {
     if kind != "kubernetes" {
         return Ok(());
     }
-    let first = selector.split(|c: char| c.is_whitespace() || "=!()\"".contains(c)).find(|word| !word.is_empty() && *word != "not");
-    match first {
-        Some(word) if !KUBERNETES_KNOWS.contains(&word) => {
-            let why = format!("Selector is invalid: Selector {word:?} is not valid");
-            Err(refused(format!("invalid Binding Rule: {why}")))
-        }
-        _ => Ok(()),
-    }
+    let read = Filter::parse(selector, Schema::ServiceAccount).map(drop);
+    read.map_err(|error| refused(format!("invalid Binding Rule: Selector is invalid: {error}")))
 }
 
 impl Server {

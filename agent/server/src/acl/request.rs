@@ -28,6 +28,11 @@ pub(super) fn is_uuid(text: &str) -> bool {
 impl Server {
     /// Carries out a request. This server leads, and the caller may ask for it.
     pub(crate) async fn change_acl(&self, request: &AclRequest, options: &WriteOptions) -> Result<AclDone, ClusterError> {
+        if let AclRequest::Login { auth_method, bearer, meta } = request {
+            let (method, known) = self.verify_login(auth_method, bearer).await?;
+            let _one_at_a_time = self.changing_acl.lock().await;
+            return self.login(&method, &known, meta).await;
+        }
         // Between the look at the state and the write nobody else writes.
         let _one_at_a_time = self.changing_acl.lock().await;
         match request {
@@ -44,7 +49,7 @@ impl Server {
             AclRequest::SetBindingRule { rule, bind_type } => self.set_binding_rule(rule, bind_type).await,
             AclRequest::DeleteBindingRule(id) => self.delete_binding_rule(id).await,
             AclRequest::Legacy { verb, secret, name, kind, rules } => self.change_legacy(*verb, secret, name, kind, rules).await,
-            AclRequest::Login { auth_method, bearer, meta } => self.login(auth_method, bearer, meta).await,
+            AclRequest::Login { .. } => Err(ClusterError::Internal("a login is looked at before".to_owned())),
             AclRequest::Logout => self.logout(&options.token).await,
         }
     }

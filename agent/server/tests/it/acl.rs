@@ -64,7 +64,7 @@ fn put(key: &str) -> Command {
 async fn what_is_built_in_is_there_and_a_token_opens_what_its_rules_say() {
     let rig = rig().await;
     let root = Token::new(ROOT);
-    assert_eq!(rig.server.apply(put("a"), &write_as(&root)).await, Ok(Outcome::Decided(true)));
+    assert_eq!(rig.server.apply(put("a"), &write_as(&root)).await, Ok(Outcome::Done));
     let made = token(&rig, "app", "key_prefix \"app/\" { policy = \"write\" }").await;
     let app = &made.secret_id;
     assert!(rig.server.apply(put("app/a"), &write_as(app)).await.is_ok());
@@ -112,10 +112,8 @@ async fn a_waiting_query_ends_when_its_token_does() {
     let first = rig.server.query(&query, &read_as(&made.secret_id)).await.unwrap();
     let waiting = QueryOptions { min_index: first.meta.index, ..read_as(&made.secret_id) };
     let begun = clock::now();
-    let (answer, deleted) = tokio::join!(
-        rig.server.query(&query, &waiting),
-        change(&rig, &root, AclRequest::DeleteToken(made.accessor_id.clone()))
-    );
+    let (answer, deleted) =
+        tokio::join!(rig.server.query(&query, &waiting), change(&rig, &root, AclRequest::DeleteToken(made.accessor_id.clone())));
     assert_eq!(deleted, Ok(AclDone::Done));
     assert_eq!(answer.unwrap_err(), ClusterError::AclNotFound);
     assert!(begun.elapsed() < Duration::from_secs(300));

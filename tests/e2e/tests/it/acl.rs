@@ -59,7 +59,8 @@ fn secret(token: &Value) -> String {
 fn keys_belong_to_those_whom_a_rule_lets() {
     let cluster = cluster("");
     let (server, client) = (&cluster.servers[0], &cluster.clients[0]);
-    let app = secret(&token(client, "app", "key_prefix \"app/\" { policy = \"write\" } key \"app/closed\" { policy = \"deny\" }"));
+    let app =
+        secret(&token(client, "app", "key_prefix \"app/\" { policy = \"write\" } key \"app/closed\" { policy = \"deny\" }"));
     for agent in [server, client] {
         assert_eq!(put(agent, &app, "/v1/kv/app/a", "1").status, 200);
         assert_eq!(put(agent, &app, "/v1/kv/other", "1").status, 403);
@@ -98,7 +99,8 @@ fn services_are_registered_by_those_who_may_write_them() {
 fn names_are_answered_to_whom_the_default_token_lets() {
     let cluster = cluster("");
     let (server, client) = (&cluster.servers[0], &cluster.clients[0]);
-    let reader = secret(&token(client, "reader", "node_prefix \"\" { policy = \"read\" } service_prefix \"\" { policy = \"read\" }"));
+    let reader =
+        secret(&token(client, "reader", "node_prefix \"\" { policy = \"read\" } service_prefix \"\" { policy = \"read\" }"));
     let name = "consul.service.consul.";
     for agent in [server, client] {
         for (default, code) in [("", ResponseCode::NXDomain), (reader.as_str(), ResponseCode::NoError)] {
@@ -174,6 +176,42 @@ fn the_first_token_is_made_once_and_again_by_who_has_the_disk() {
     for token in [&first, &second] {
         assert!(!server.log().contains(&secret(token)));
     }
+}
+
+#[test]
+fn another_datacenter_asks_the_primary_one() {
+    let here = cluster("");
+    let wan = here.servers[0].ports.serf_wan;
+    let there = Cluster::start_with(
+        1,
+        0,
+        &format!(
+            "datacenter = \"dc2\" primary_datacenter = \"dc1\" retry_join_wan = [\"127.0.0.1:{wan}\"] retry_interval_wan = \"200ms\"
+             acl {{ enabled = true default_policy = \"deny\" token_ttl = \"200ms\" policy_ttl = \"200ms\" role_ttl = \"200ms\"
+                    tokens {{ default = \"{ROOT}\" }} }}"
+        ),
+    );
+    let far = &there.servers[0];
+    // Made there, kept here, good in both.
+    let app = secret(&token(far, "app", "key_prefix \"app/\" { policy = \"write\" }"));
+    for agent in [far, &here.clients[0]] {
+        assert_eq!(put(agent, &app, "/v1/kv/app/a", "1").status, 200);
+        assert_eq!(put(agent, &app, "/v1/kv/other", "1").status, 403);
+        assert_eq!(get(agent, &app, "/v1/acl/token/self").json()["Policies"][0]["Name"], "app");
+        assert_eq!(get(agent, "no-such-token", "/v1/kv/app/a").text, "ACL not found");
+        assert_eq!(get(agent, NOBODY, "/v1/kv/app/a").text, "Permission denied");
+    }
+    let names = |of: &Agent| get(of, ROOT, "/v1/acl/policies").json();
+    assert_eq!(names(far), names(&here.servers[0]));
+}
+
+#[test]
+fn tokens_of_the_configuration_change_with_a_reload() {
+    let cluster = cluster("");
+    let server = &cluster.servers[0];
+    assert_eq!(server.get("/v1/acl/tokens").status, 200);
+    server.write("10-tokens.hcl", "acl { tokens { default = \"anonymous\" } }");
+    wait::until("the other default token", || (server.get("/v1/acl/tokens").status == 403).then_some(()));
 }
 
 #[test]

@@ -141,7 +141,7 @@ async fn create(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     check_format(&given)?;
     for flag in ["type", "name"] {
         if given.text(flag).is_empty() {
-            return Err(Failure::Misused(format!("Missing required '-{flag}' flag")));
+            return Err(Failure::Missing(format!("Missing required '-{flag}' flag")));
         }
     }
     if given.text("type") == "kubernetes" && !given.has("config") {

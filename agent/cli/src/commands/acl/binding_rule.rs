@@ -41,17 +41,7 @@ pub const UPDATE: Command = Command {
     about: "Changes a binding rule",
     arguments: "-id ID",
     help: "What is not given stays, unless -no-merge is.\n\nExample:\n  lictor acl binding-rule update -id=43cb72df -bind-name=web",
-    flags: &[
-        BIND_NAME,
-        BIND_TYPE,
-        DESCRIPTION,
-        FORMAT,
-        ID,
-        META,
-        NAMESPACE,
-        switch("no-merge", "Replace all of it."),
-        SELECTOR,
-    ],
+    flags: &[BIND_NAME, BIND_TYPE, DESCRIPTION, FORMAT, ID, META, NAMESPACE, switch("no-merge", "Replace all of it."), SELECTOR],
     reach: Reach::Datacenter,
     work: |invocation| Box::pin(update(invocation)) as Work<'_>,
 };
@@ -119,7 +109,7 @@ async fn create(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     check_format(&given)?;
     for flag in ["method", "bind-name"] {
         if given.text(flag).is_empty() {
-            return Err(Failure::Misused(format!("Missing required '-{flag}' flag")));
+            return Err(Failure::Missing(format!("Missing required '-{flag}' flag")));
         }
     }
     let bind_type = if given.has("bind-type") { given.text("bind-type") } else { "service" };
