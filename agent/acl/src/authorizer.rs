@@ -1,8 +1,10 @@
 //! Who decides.
 
+use crate::granted::Granted;
 use crate::permission::{Permission, Resource};
+use lictor_types::acl::{AclToken, HIDDEN_SECRET};
 use lictor_types::prepared_query::HIDDEN_TOKEN;
-use lictor_types::{Command, EntryKind, Intention, PreparedQuery, Query, Reply, Token, TxnResult};
+use lictor_types::{AclQuery, AclReply, Command, EntryKind, Intention, PreparedQuery, Query, Reply, Token, TxnResult};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -11,35 +13,24 @@ use thiserror::Error;
 #[error("Permission denied")]
 pub struct Denied;
 
-/// The rules of the datacenter. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Acl {}
-
-impl Acl {
-    /// No rules: everybody may do everything.
-    pub fn allow_all() -> Self {
-        Self {}
-    }
-
-    /// What a token may do. A pure look-up: whoever holds the tokens gives them to this room.
-    pub fn resolve(&self, _token: &Token) -> Authorizer {
-        Authorizer::AllowAll
-    }
-}
-
-/// What one caller may do.
+/// What one caller may do. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Authorizer {
     /// Everything.
     AllowAll,
+    /// Nothing that is not public.
+    DenyAll,
+    /// What rules grant.
+    Rules(Arc<Granted>),
 }
 
 impl Authorizer {
-    /// Whether one thing is allowed.
-    pub fn allows(&self, _permission: Permission<'_>) -> bool {
+    /// Whether one thing is allowed. Takes no memory.
+    pub fn allows(&self, permission: Permission<'_>) -> bool {
         match self {
             Self::AllowAll => true,
+            Self::DenyAll => permission.resource == Resource::Public,
+            Self::Rules(granted) => granted.allows(permission),
         }
     }
 
@@ -50,6 +41,9 @@ impl Authorizer {
 
     /// Refuses a query that is not allowed.
     pub fn check_query(&self, query: &Query) -> Result<(), Denied> {
+        if let Query::IntentionMatch { names, .. } = query {
+            return names.iter().try_for_each(|name| self.check(Permission::read(Resource::Intention(&name.name))));
+        }
         self.check(Permission::of_query(query))
     }
 
@@ -64,8 +58,18 @@ impl Authorizer {
 
     /// Whether a reply must pass [`Authorizer::redact`] (then it cannot be shared between callers).
     pub fn sees_all(&self) -> bool {
-        match self {
-            Self::AllowAll => true,
+        matches!(self, Self::AllowAll)
+    }
+
+    /// As [`Authorizer::redact`], for queries whose replies do not say what is in them.
+    pub fn redact_answer(&self, query: &Query, reply: &mut Reply) -> bool {
+        match (query, reply) {
+            // Who shows a secret may see it.
+            (Query::Acl(asked), _) if matches!(**asked, AclQuery::Own(_)) => false,
+            (Query::KvKeys { .. }, Reply::Names(keys)) if !self.sees_all() => {
+                drop_unless(keys, |key| self.allows(Permission::read(Resource::Key(key))))
+            }
+            (_, reply) => self.redact(reply),
         }
     }
 
@@ -84,6 +88,14 @@ impl Authorizer {
                 names.len() < before
             }
             Reply::ServiceNodes(rows) => drop_unless(rows, |row| node(&row.node) && service(&row.service_name)),
+            Reply::NodeServices(Some(list)) if !node(&list.node.node) => {
+                *reply = Reply::NodeServices(None);
+                true
+            }
+            Reply::NodeServiceList(Some(list)) if !node(&list.node.node) => {
+                *reply = Reply::NodeServiceList(None);
+                true
+            }
             Reply::NodeServiceList(Some(list)) => drop_unless(&mut list.services, |row| service(&row.service)),
             Reply::NodeServices(Some(list)) => {
                 let before = list.services.len();
@@ -114,6 +126,10 @@ impl Authorizer {
                 any
             }
             Reply::GatewayServices(rows) => drop_unless(rows, |row| service(&row.service)),
+            Reply::Acl(AclReply::Tokens(rows)) => {
+                self.hide_secrets(rows);
+                false
+            }
             _ => false,
         }
     }
@@ -124,10 +140,22 @@ impl Authorizer {
         ends.iter().any(|name| self.allows(Permission::read(Resource::Intention(name))))
     }
 
+    /// Hides the secrets of tokens from who may not change them.
+    fn hide_secrets(&self, tokens: &mut [Arc<AclToken>]) {
+        if self.allows(Permission::write(Resource::Acl)) {
+            return;
+        }
+        for token in tokens.iter_mut().filter(|token| !token.is_anonymous()) {
+            Arc::make_mut(token).secret_id = Token::new(HIDDEN_SECRET);
+        }
+    }
+
     /// Whether services may connect where no intention says otherwise.
     pub fn may_connect_by_default(&self) -> bool {
         match self {
             Self::AllowAll => true,
+            Self::DenyAll => false,
+            Self::Rules(granted) => granted.allows_by_default(),
         }
     }
 
@@ -169,8 +197,8 @@ mod tests {
     use lictor_types::{Register, ServiceName};
 
     #[test]
-    fn everything_is_allowed_for_now() {
-        let authorizer = Acl::allow_all().resolve(&Token::default());
+    fn who_may_do_everything_may_do_everything() {
+        let authorizer = Authorizer::AllowAll;
         assert!(authorizer.sees_all());
         assert_eq!(authorizer.check_query(&Query::Nodes), Ok(()));
         assert_eq!(authorizer.check_command(&Command::Batch(vec![])), Ok(()));
@@ -180,7 +208,7 @@ mod tests {
     #[test]
     fn what_a_query_needs() {
         let web = Query::ServiceChecks(ServiceName::from("web"));
-        assert_eq!(Permission::of_query(&web), Permission::read(Resource::Service("web")));
+        assert_eq!(Permission::of_query(&web), Permission::read(Resource::Public));
         let keys = Query::KvKeys { prefix: "a/".into(), separator: String::new() };
         assert_eq!(Permission::of_query(&keys), Permission { access: Access::List, resource: Resource::KeyPrefix("a/") });
     }

@@ -1,8 +1,8 @@
 //! What a caller may ask for. The resources and accesses are those of Consul's rule language.
 
 use lictor_types::{
-    Command, ConfigEntry, EntryKind, Intention, IntentionVerb, KeyringVerb, Operation, PreparedQuery, Query, TxnKvVerb, TxnOp,
-    TxnVerb,
+    AclQuery, AclRequest, Command, ConfigEntry, EntryKind, Intention, IntentionVerb, KeyringVerb, Operation, PreparedQuery,
+    Query, TxnKvVerb, TxnOp, TxnVerb,
 };
 
 /// How something is accessed.
@@ -73,22 +73,9 @@ impl<'a> Permission<'a> {
     /// What a query needs before it is answered. Rows of lists are judged one by one besides.
     pub fn of_query(query: &'a Query) -> Self {
         match query {
-            Query::Nodes | Query::NodesByAddress(_) | Query::ServicesByAddress(_) | Query::Coordinates => {
-                Self::read(Resource::Node(""))
-            }
-            Query::Services | Query::ChecksInState(_) => Self::read(Resource::Service("")),
-            Query::ServiceNodes { service, .. } | Query::ServiceChecks(service) | Query::HealthService { service, .. } => {
-                Self::read(Resource::Service(service))
-            }
-            Query::NodeServices(node) | Query::NodeServiceList(node) | Query::NodeChecks(node) | Query::NodeCoordinates(node) => {
-                Self::read(Resource::Node(node))
-            }
             Query::KvGet(key) => Self::read(Resource::Key(key)),
-            Query::KvList(prefix) => Self::read(Resource::KeyPrefix(prefix)),
-            Query::KvKeys { prefix, .. } => Self::list(Resource::KeyPrefix(prefix)),
-            Query::NodeSessions(node) => Self::read(Resource::Session(node)),
-            Query::SessionInfo(_) | Query::Sessions => Self::read(Resource::Session("")),
-            Query::Datacenters | Query::StatusLeader | Query::StatusPeers => Self::read(Resource::Public),
+            Query::KvList(prefix) | Query::KvKeys { prefix, .. } => Self::list(Resource::KeyPrefix(prefix)),
+            Query::NodeCoordinates(node) => Self::read(Resource::Node(node)),
             Query::Usage | Query::RaftConfiguration | Query::AutopilotConfig | Query::AutopilotHealth => {
                 Self::read(Resource::Operator)
             }
@@ -97,17 +84,58 @@ impl<'a> Permission<'a> {
             Query::ConfigEntry { kind: EntryKind::ProxyDefaults, .. } => Self::read(Resource::Public),
             Query::ConfigEntry { name, .. } => Self::read(Resource::Service(name)),
             Query::IntentionCheck { destination, .. } => Self::read(Resource::Intention(&destination.name)),
-            // Judged one by one.
-            Query::Intentions | Query::Intention(_) | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => {
-                Self::read(Resource::Public)
-            }
-            Query::ConfigEntries(_) => Self::read(Resource::Public),
+            Query::Acl(asked) => Self::of_acl_query(asked),
+            // Their rows are judged one by one.
+            Query::Datacenters
+            | Query::Nodes
+            | Query::NodesByAddress(_)
+            | Query::ServicesByAddress(_)
+            | Query::Coordinates
+            | Query::Services
+            | Query::ChecksInState(_)
+            | Query::ServiceNodes { .. }
+            | Query::ServiceChecks(_)
+            | Query::HealthService { .. }
+            | Query::NodeServices(_)
+            | Query::NodeServiceList(_)
+            | Query::NodeChecks(_)
+            | Query::NodeSessions(_)
+            | Query::SessionInfo(_)
+            | Query::Sessions
+            | Query::Intentions
+            | Query::Intention(_)
+            | Query::IntentionExact { .. }
+            | Query::IntentionMatch { .. }
+            | Query::ConfigEntries(_)
             // Who knows the id of a query without a name may see it; the others are judged one by one, as are the instances.
-            Query::PreparedQueries
+            | Query::PreparedQueries
             | Query::PreparedQuery(_)
             | Query::PreparedExplain(_)
             | Query::PreparedExecute(_)
-            | Query::PreparedFailover(_) => Self::read(Resource::Public),
+            | Query::PreparedFailover(_)
+            | Query::StatusLeader
+            | Query::StatusPeers => Self::read(Resource::Public),
+        }
+    }
+
+    fn of_acl_query(query: &AclQuery) -> Self {
+        match query {
+            // About what the caller himself has.
+            AclQuery::Own(_) | AclQuery::Resolve { .. } | AclQuery::Judge(_) | AclQuery::Replication => {
+                Self::read(Resource::Public)
+            }
+            AclQuery::Policies
+            | AclQuery::Policy(_)
+            | AclQuery::PolicyNamed(_)
+            | AclQuery::Roles(_)
+            | AclQuery::Role(_)
+            | AclQuery::RoleNamed(_)
+            | AclQuery::Tokens(_)
+            | AclQuery::Token(_)
+            | AclQuery::AuthMethods
+            | AclQuery::AuthMethod(_)
+            | AclQuery::BindingRules(_)
+            | AclQuery::BindingRule(_) => Self::read(Resource::Acl),
         }
     }
 
@@ -151,6 +179,8 @@ impl<'a> Permission<'a> {
             Command::Intention { intention, .. } => needed.push(Self::of_intention(intention)),
             Command::ConfigEntry { entry, .. } => needed.push(Self::of_config_entry(entry)),
             Command::PreparedQuery { query, .. } => needed.extend(Self::of_prepared_query(query)),
+            // Only the leader makes these, from requests that it has judged.
+            Command::Acl(_) => needed.push(Self::write(Resource::Acl)),
         }
     }
 
@@ -186,6 +216,13 @@ impl<'a> Permission<'a> {
             Operation::Keyring(request) if request.verb == KeyringVerb::List => Self::read(Resource::Keyring),
             Operation::Keyring(_) => Self::write(Resource::Keyring),
             Operation::FireEvent { name, .. } => Self::write(Resource::Event(name)),
+            // They are for those who have nothing yet, or for what one has oneself.
+            Operation::Acl(request)
+                if matches!(**request, AclRequest::Bootstrap | AclRequest::Login { .. } | AclRequest::Logout) =>
+            {
+                Self::read(Resource::Public)
+            }
+            Operation::Acl(_) => Self::write(Resource::Acl),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A command that is refused changes nothing: everything that can be wrong with it is found before the first change.
 
+mod acl;
 mod autopilot;
 mod config_entry;
 mod coordinate;
@@ -60,6 +61,7 @@ impl Writer {
             Command::Restore { id, step } => self.restore(id, step),
             Command::ConfigEntry { verb, entry } => self.config_entry(*verb, entry),
             Command::Intention { verb, intention } => self.intention(*verb, intention),
+            Command::Acl(command) => self.acl(command),
         }
     }
 }

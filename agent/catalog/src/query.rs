@@ -3,6 +3,7 @@
 //! The index of an answer is that of Consul's state store: the table's, the service's, or the entry's own, so that a client
 //! that waits with it is woken by what concerns it.
 
+mod acl;
 mod catalog;
 mod gateways;
 mod health;
@@ -13,6 +14,7 @@ mod kv;
 mod prepared;
 mod usage;
 
+pub use acl::AclVersion;
 pub(crate) use keys::watch_keys;
 
 use crate::schema::State;
@@ -37,7 +39,7 @@ impl QueryScope {
 impl State {
     /// Answers a query, with its index (at least 1). `None` for queries about what is not in the catalog: `Datacenters`,
     /// `StatusLeader`, `StatusPeers`, `RaftConfiguration`, `AutopilotHealth`; and for those that take more than a look: `PreparedExplain`, `PreparedExecute`,
-    /// `PreparedFailover`, `IntentionCheck`; and for `DiscoveryChain` when [`State::discovery_chain`] refuses it.
+    /// `PreparedFailover`, `IntentionCheck`; those of `Acl` that are about what may be done; and for `DiscoveryChain` when [`State::discovery_chain`] refuses it.
     ///
     /// With a watch set, registers what the answer depends on. When a newer state was published meanwhile the set may fire
     /// at once, even if nothing that concerns it changed; [`Catalog::query`](crate::Catalog::query) never does that.
@@ -92,6 +94,7 @@ impl State {
             Query::IntentionMatch { end, names } => {
                 Reply::IntentionMatches(names.iter().map(|name| self.matching_intentions(*end, name)).collect())
             }
+            Query::Acl(asked) => Reply::Acl(self.acl_reply(asked)?),
             Query::Usage => Reply::Usage(self.usage()),
             Query::GatewayServices(gateway) => Reply::GatewayServices(self.gateway_services(gateway)),
         };

@@ -1,7 +1,7 @@
 //! One version of the whole state.
 
 use crate::snapshot::Staged;
-use crate::tables::{Checks, ConfigEntries, Coordinates, Intentions, Kv, Nodes, PreparedQueries, Services, Sessions};
+use crate::tables::{Acl, Checks, ConfigEntries, Coordinates, Intentions, Kv, Nodes, PreparedQueries, Services, Sessions};
 use crate::watch::Hub;
 use lictor_types::{AutopilotConfig, Index};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub struct State {
     pub(crate) staged: Option<Arc<Staged>>,
     pub(crate) config_entries: ConfigEntries,
     pub(crate) intentions: Intentions,
+    pub(crate) acl: Acl,
 }
 
 impl State {
@@ -56,6 +57,7 @@ impl State {
             staged: None,
             config_entries: ConfigEntries::default(),
             intentions: Intentions::default(),
+            acl: Acl::default(),
         }
     }
 

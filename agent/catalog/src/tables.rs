@@ -1,6 +1,7 @@
 //! The tables, one file each: rows, their secondary indexes, and the table's raft index. Tables know nothing of each other;
 //! what spans them is in `apply`.
 
+mod acl;
 mod checks;
 mod config_entries;
 mod coordinates;
@@ -11,6 +12,7 @@ mod prepared_queries;
 mod services;
 mod sessions;
 
+pub(crate) use acl::Acl;
 pub(crate) use checks::Checks;
 pub(crate) use config_entries::ConfigEntries;
 pub(crate) use coordinates::Coordinates;

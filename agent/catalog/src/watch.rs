@@ -72,6 +72,18 @@ pub(crate) enum WatchKey {
     Intentions,
     /// One intention.
     Intention(Key),
+    /// Any row of a table of access control.
+    Acl(AclTable),
+}
+
+/// The tables of access control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum AclTable {
+    Policies,
+    Roles,
+    Tokens,
+    AuthMethods,
+    BindingRules,
 }
 
 /// What a write changed.

@@ -105,6 +105,7 @@ impl Command {
             Err(Failure::Misused(text)) => {
                 Err(Failure::Usage(format!("{text}\n\n{}", self.page().trim_end()).trim_start().to_owned()))
             }
+            Err(Failure::Missing(text)) => Err(Failure::Usage(format!("{text}\n{}", self.page().trim_end()))),
             done => done,
         }
     }

@@ -17,6 +17,7 @@ pub mod keyring;
 pub mod kv;
 pub mod leave;
 pub mod lock;
+pub mod login;
 pub mod maint;
 pub mod members;
 pub mod monitor;
@@ -36,6 +37,16 @@ use crate::command::Command;
 
 /// All commands but `agent`.
 pub const ALL: &[&Command] = &[
+    &acl::auth_method::CREATE,
+    &acl::auth_method::DELETE,
+    &acl::auth_method::LIST,
+    &acl::auth_method::READ,
+    &acl::auth_method::UPDATE,
+    &acl::binding_rule::CREATE,
+    &acl::binding_rule::DELETE,
+    &acl::binding_rule::LIST,
+    &acl::binding_rule::READ,
+    &acl::binding_rule::UPDATE,
     &acl::policy::CREATE,
     &acl::policy::DELETE,
     &acl::policy::LIST,
@@ -85,6 +96,8 @@ pub const ALL: &[&Command] = &[
     &kv::PUT,
     &leave::LEAVE,
     &lock::LOCK,
+    &login::LOGIN,
+    &login::LOGOUT,
     &maint::MAINT,
     &members::MEMBERS,
     &monitor::MONITOR,
@@ -112,8 +125,7 @@ pub const ALL: &[&Command] = &[
 ];
 
 /// Commands of Consul that are known by name and refused until they are built.
-pub const NOT_BUILT: &[&str] =
-    &["acl auth-method", "acl binding-rule", "connect", "login", "logout", "peering", "resource", "troubleshoot"];
+pub const NOT_BUILT: &[&str] = &["connect", "peering", "resource", "troubleshoot"];
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,9 @@ pub enum Failure {
     /// Wrong arguments; the command's help is shown behind the text.
     #[error("{0}")]
     Misused(String),
+    /// A flag or argument is missing; the command's help is shown right below the text.
+    #[error("{0}")]
+    Missing(String),
     /// The command could not do its work.
     #[error("{0}")]
     Failed(String),

@@ -13,6 +13,10 @@ pub enum AclKind {
     Role,
     /// A secret with policies and roles.
     Token,
+    /// How callers that another system knows get a token; known by its name.
+    AuthMethod,
+    /// What they get.
+    BindingRule,
 }
 
 impl AclKind {
@@ -21,6 +25,8 @@ impl AclKind {
             Self::Policy => ("policy", "policies"),
             Self::Role => ("role", "roles"),
             Self::Token => ("token", "tokens"),
+            Self::AuthMethod => ("auth-method", "auth-methods"),
+            Self::BindingRule => ("binding-rule", "binding-rules"),
         }
     }
 }
@@ -35,6 +41,21 @@ impl Client {
     /// The one with this id; `self` is the token that asks.
     pub async fn acl_read(&self, kind: AclKind, id: &str) -> Result<Value, ClientError> {
         self.get(&format!("/v1/acl/{}/{}", kind.words().0, escape(id)), &[]).await?.json()
+    }
+
+    /// The one with this id (or name, of auth methods), if there is one.
+    pub async fn acl_find(&self, kind: AclKind, id: &str) -> Result<Option<Value>, ClientError> {
+        self.find(&format!("/v1/acl/{}/{}", kind.words().0, escape(id)), &[]).await
+    }
+
+    /// Gets a token by an auth method.
+    pub async fn acl_login(&self, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::POST, "/v1/acl/login", &[], body.to_string().into_bytes()).await?.successful()?.json()
+    }
+
+    /// Ends the token that is shown, if a login made it.
+    pub async fn acl_logout(&self) -> Result<(), ClientError> {
+        self.send(Method::POST, "/v1/acl/logout", &[], Vec::new()).await?.successful().map(drop)
     }
 
     /// The policy or role with this name, if there is one.

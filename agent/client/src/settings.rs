@@ -123,6 +123,7 @@ impl Settings {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         lictor_net::tls::ClientSettings {
             ca_file: path(&self.ca_file),
+            ca: None,
             ca_path: path(&self.ca_path),
             cert_file: path(&self.client_cert),
             key_file: path(&self.client_key),

@@ -39,14 +39,14 @@ mod resolve;
 pub mod runtime;
 mod sockaddr;
 mod sources;
-pub mod syntax;
-pub mod tree;
 pub mod validate;
 mod watch;
 mod weak;
 
 pub use diff::ConfigDiff;
 pub use error::{FlagError, LoadError};
+pub use lictor_syntax as syntax;
+pub use lictor_syntax::tree;
 pub use load::{Loaded, Loader};
 pub use runtime::RuntimeConfig;
 pub use sources::{PathSource, Sources};

@@ -66,8 +66,8 @@ pub enum Support {
     Silent,
     /// The agent does not start with it: doing without would be worse than not starting. The text says why.
     Refused(&'static str),
-    /// It is gone; a warning gives its replacement.
-    Removed(&'static str),
+    /// It does what another does, whose name a warning gives.
+    Renamed(&'static str),
 }
 
 /// One option.
@@ -109,8 +109,8 @@ impl OptionRow {
     pub(crate) const fn refused(self, why: &'static str) -> Self {
         Self { support: Support::Refused(why), ..self }
     }
-    pub(crate) const fn removed(self, instead: &'static str) -> Self {
-        Self { support: Support::Removed(instead), ..self }
+    pub(crate) const fn renamed(self, to: &'static str) -> Self {
+        Self { support: Support::Renamed(to), ..self }
     }
     /// Whether the flag takes no value.
     pub fn is_switch(&self) -> bool {

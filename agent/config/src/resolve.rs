@@ -1,5 +1,6 @@
 //! From merged settings to the [`RuntimeConfig`]: addresses resolved, everything validated, all problems at once.
 
+mod acl;
 mod addresses;
 
 use crate::fragment::Setting;
@@ -93,8 +94,9 @@ fn judge_support(judge: &mut Judge<'_>) {
             Support::Built | Support::Silent => {}
             Support::Later => judge.warning(row.key, format!("{:?} has no effect yet", row.key), ""),
             Support::Refused(why) => judge.problem(row.key, format!("{:?} is refused: {why}", row.key), "leave it out"),
-            Support::Removed(instead) => {
-                judge.warning(row.key, format!("The '{}' field is deprecated and has no effect", row.key), instead)
+            Support::Renamed(to) => {
+                let message = format!("The '{}' field is deprecated. Use the '{to}' field instead.", row.key);
+                judge.warning(row.key, message, "");
             }
         }
     }
@@ -151,7 +153,12 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
     let encrypt = encrypt(judge);
     let allowed_lan = networks(judge, "serf_lan_allowed_cidrs");
     let allowed_wan = networks(judge, "serf_wan_allowed_cidrs");
-    let primary = s.text("primary_datacenter").to_ascii_lowercase();
+    let primary = match s.text("primary_datacenter") {
+        none if none.is_empty() => s.text("acl_datacenter"),
+        given => given,
+    };
+    let primary = primary.to_ascii_lowercase();
+    let acl = acl::acl(judge);
     let path = |key: &str| Some(s.text(key)).filter(|text| !text.is_empty()).map(PathBuf::from);
     let checks = checks(judge);
     let dns = dns(judge, domain("domain"), domain("alt_domain"));
@@ -206,6 +213,7 @@ fn build(judge: &mut Judge<'_>, around: &Surroundings<'_>) -> Option<RuntimeConf
             trailing_logs: u64::from(s.count("raft_trailing_logs")),
         },
         snapshots,
+        acl,
         cluster: ClusterSettings { config_entries, ..cluster(s, encrypt, allowed_lan, allowed_wan) },
         log,
         telemetry,

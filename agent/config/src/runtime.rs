@@ -1,7 +1,7 @@
 //! The configuration an agent runs with: merged, complete with defaults, validated.
 
 use lictor_types::ids::NodeName;
-use lictor_types::{AutopilotConfig, ConfigEntry};
+use lictor_types::{AutopilotConfig, ConfigEntry, Token};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -53,6 +53,8 @@ pub struct RuntimeConfig {
     pub raft: RaftSettings,
     /// Snapshots of the servers' state on a schedule; `None`: this agent takes none.
     pub snapshots: Option<SnapshotSettings>,
+    /// Access control.
+    pub acl: AclSettings,
     /// Joining and gossip, for clusters.
     pub cluster: ClusterSettings,
     /// Logs.
@@ -98,6 +100,55 @@ impl std::fmt::Debug for RuntimeConfig {
             .field("listeners", &self.listeners)
             .finish_non_exhaustive()
     }
+}
+
+/// Access control.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclSettings {
+    /// Enforce it.
+    pub enabled: bool,
+    /// What no rule speaks of is allowed.
+    pub default_allow: bool,
+    /// What to do while no server can be asked.
+    pub down: AclDown,
+    /// How long what a server said counts.
+    pub ttl: Duration,
+    /// Names of keys are enumerated only by those whom a rule lets.
+    pub key_list: bool,
+    /// Keep tokens that are set over HTTP.
+    pub persist_tokens: bool,
+    /// Tokens.
+    pub tokens: AclTokens,
+}
+
+/// What an agent does while it cannot ask a server what a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AclDown {
+    /// Allow everything.
+    Allow,
+    /// Allow nothing.
+    Deny,
+    /// Go on with what was known.
+    ExtendCache,
+    /// The same, and never wait for news.
+    AsyncCache,
+}
+
+/// Tokens of the configuration; anonymous where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AclTokens {
+    /// Made by the first leader, with all rights.
+    pub initial_management: Token,
+    /// For requests that show none.
+    pub default: Token,
+    /// For what the agent does itself.
+    pub agent: Token,
+    /// Opens this agent's own endpoints without a server.
+    pub recovery: Token,
+    /// To copy from the primary datacenter.
+    pub replication: Token,
+    /// For DNS; else the default one.
+    pub dns: Token,
 }
 
 /// Addresses of this node in the cluster.

@@ -24,7 +24,7 @@ use hickory_server::server::Request as Message;
 use lictor_net::clock;
 use lictor_rpc::{Answer, Cluster, ClusterError};
 use lictor_telemetry::Emit;
-use lictor_types::{Consistency, HealthStatus, Query, QueryOptions, Reply};
+use lictor_types::{Consistency, HealthStatus, Query, QueryOptions, Reply, Token};
 use node::node_response;
 use query::Named;
 use std::borrow::Cow;
@@ -159,6 +159,16 @@ impl Resolver {
     pub fn update(&self, settings: DnsSettings) -> Result<(), BindError> {
         self.state.store(Arc::new(State::new(settings)?));
         Ok(())
+    }
+
+    /// Changes the token that is shown with every question from now on.
+    pub fn set_token(&self, token: Token) {
+        let state = self.state.load_full();
+        if state.settings.token != token
+            && let Ok(changed) = State::new(DnsSettings { token, ..state.settings.clone() })
+        {
+            self.state.store(Arc::new(changed));
+        }
     }
 
     /// Answers a packet as the server does, without a socket; `None` for what deserves no answer. `dice` decides the order

@@ -15,6 +15,7 @@ use hickory_server::zone_handler::Queries;
 use lictor_net::{Backoff, Shutdown, TcpListener, UdpSocket, bind, clock};
 use lictor_rpc::Cluster;
 use lictor_telemetry::{Emit, loops};
+use lictor_types::Token;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -37,7 +38,8 @@ const PORT_TRIES: usize = 16;
 const REOPEN_FIRST: Duration = Duration::from_millis(100);
 const REOPEN_LONGEST: Duration = Duration::from_secs(10);
 
-/// A running server. It ends with the [`Shutdown`] it was given, and closes its sockets then.
+/// A running server. Cheap to clone. It ends with the [`Shutdown`] it was given, and closes its sockets then.
+#[derive(Clone)]
 pub struct DnsServer {
     resolver: Arc<Resolver>,
     addresses: Vec<SocketAddr>,
@@ -85,6 +87,11 @@ impl DnsServer {
     /// When a domain is no name: everything stays as it was.
     pub fn update(&self, settings: DnsSettings) -> Result<(), BindError> {
         self.resolver.update(settings)
+    }
+
+    /// Changes the token that is shown with every question from now on.
+    pub fn set_token(&self, token: Token) {
+        self.resolver.set_token(token);
     }
 
     /// The resolver behind the sockets.

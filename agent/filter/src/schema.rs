@@ -22,6 +22,8 @@ pub enum Schema {
     ConfigEntry,
     /// Members of a gossip pool (`/v1/agent/members`).
     Member,
+    /// What Kubernetes knows of a caller (selectors of binding rules).
+    ServiceAccount,
     /// Services of this agent (`/v1/agent/services`).
     AgentService,
     /// Checks of this agent (`/v1/agent/checks`).
@@ -53,6 +55,7 @@ impl Schema {
             Self::Intention => INTENTION,
             Self::ConfigEntry => CONFIG_ENTRY,
             Self::Member => MEMBER,
+            Self::ServiceAccount => KUBERNETES,
         }
     }
 }
@@ -189,6 +192,10 @@ const INTENTION: Fields = &[
 ];
 
 const CONFIG_ENTRY: Fields = &[("Kind", Text), ("Name", Text), ("Meta", TextMap)];
+
+const KUBERNETES: Fields = &[("serviceaccount", Structure(SERVICE_ACCOUNT))];
+
+const SERVICE_ACCOUNT: Fields = &[("namespace", Text), ("name", Text), ("uid", Text)];
 
 const MEMBER: Fields = &[
     ("Name", Text),

@@ -5,6 +5,7 @@ pub(crate) mod health;
 pub(crate) mod services;
 mod shape;
 
+use crate::decode::acl as decode;
 use crate::dispatch::Call;
 use crate::error::HttpError;
 use crate::params::parse_bool;
@@ -12,6 +13,7 @@ use crate::respond::{self, Reply};
 use http::StatusCode;
 use lictor_filter::{Filter, Schema};
 use lictor_net::clock;
+use lictor_rpc::{ClusterError, NodeError};
 use lictor_telemetry::logs::{self, Level};
 use serde_json::{Value, json};
 
@@ -92,6 +94,22 @@ pub(crate) async fn plugin(call: &Call<'_>) -> Result<Reply, HttpError> {
     }
 }
 
+/// Gives the agent a token for its own use.
+pub(crate) async fn set_token(call: &mut Call<'_>) -> Result<Reply, HttpError> {
+    let read = call.json_body().await.and_then(decode::agent_token);
+    // Who may not do it is told so first, whatever the body is.
+    let told = call.app.node.set_token(&call.tail, read.as_ref().ok(), &call.token()).await;
+    match told {
+        Ok(true) => Ok(respond::empty()),
+        Ok(false) => {
+            read?;
+            Err(HttpError::not_found(format!("Token {:?} is unknown", call.tail)))
+        }
+        Err(NodeError::Cluster(ClusterError::AclDisabled)) => Err(ClusterError::AclDisabled.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 pub(crate) async fn leave(call: &Call<'_>) -> Result<Reply, HttpError> {
     call.app.node.leave(&call.token()).await?;
     Ok(respond::empty())
@@ -108,7 +126,8 @@ pub(crate) async fn force_leave(call: &Call<'_>) -> Result<Reply, HttpError> {
 }
 
 /// Lines of the log from now on, at the caller's level and in its form.
-pub(crate) fn monitor(call: &Call<'_>) -> Result<Reply, HttpError> {
+pub(crate) async fn monitor(call: &Call<'_>) -> Result<Reply, HttpError> {
+    call.app.node.check_agent_read(&call.token()).await?;
     let word = call.params.get("loglevel");
     let level = if word.is_empty() { Some(Level::Info) } else { Level::parse(word) };
     let Some(level) = level else {
@@ -120,7 +139,8 @@ pub(crate) fn monitor(call: &Call<'_>) -> Result<Reply, HttpError> {
     Ok(respond::log(follower, &call.app.shutdown))
 }
 
-pub(crate) fn metrics(call: &Call<'_>) -> Result<Reply, HttpError> {
+pub(crate) async fn metrics(call: &Call<'_>) -> Result<Reply, HttpError> {
+    call.app.node.check_agent_read(&call.token()).await?;
     if call.params.get("format") == "prometheus" {
         if !call.app.settings.prometheus {
             return Err(HttpError::unsupported("Prometheus is not enabled since its retention time is not positive"));

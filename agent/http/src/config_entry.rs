@@ -7,6 +7,7 @@ use crate::error::HttpError;
 use crate::params::parse_uint;
 use crate::respond::{self, Reply};
 use http::{Method, StatusCode};
+use lictor_rpc::ClusterError;
 use lictor_types::config_entry::{ProxyDefaults, ServiceDefaults, Span};
 use lictor_types::discovery_chain::ChainRequest;
 use lictor_types::{
@@ -109,7 +110,11 @@ pub(crate) async fn discovery_chain(call: &mut Call<'_>) -> Result<Reply, HttpEr
         let recalled = call.recall(&query, &options, options.control.of_followed()).await?;
         (recalled.answer, Some(recalled.age))
     } else {
-        (call.query(&query, &options).await?, None)
+        let told = |error| match error {
+            ClusterError::PermissionDenied | ClusterError::AclNotFound => HttpError::from(error).with_meta(),
+            other => other.into(),
+        };
+        (call.query(&query, &options).await.map_err(told)?, None)
     };
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]

@@ -1,6 +1,7 @@
 //! Bodies of the catalog, session and coordinate endpoints: keys without regard to letter case, unknown keys refused, and
 //! Go's words for what does not fit.
 
+pub(crate) mod acl;
 pub(crate) mod intention;
 pub(crate) mod prepared_query;
 pub(crate) mod txn;

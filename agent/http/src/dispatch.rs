@@ -8,7 +8,7 @@ use crate::route::{self, Resolution, Route};
 use crate::settings::HttpSettings;
 use crate::stream::Topics;
 use crate::{
-    agent, body, catalog, config_entry, coordinate, event, explain, health, intention, internal, kv, operator, path,
+    acl, agent, body, catalog, config_entry, coordinate, event, explain, health, intention, internal, kv, operator, path,
     prepared_query, session, snapshot, status, stream, txn,
 };
 use bytes::Bytes;
@@ -60,7 +60,8 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// The caller's token.
     pub(crate) fn token(&self) -> Token {
-        read_token(&self.params, &self.parts.headers)
+        let shown = read_token(&self.params, &self.parts.headers);
+        if shown.is_anonymous() { self.app.node.default_token() } else { shown }
     }
 
     /// The options every read shares.
@@ -73,7 +74,11 @@ impl Call<'_> {
             use_cache: settings.use_cache,
             max_stale: if is_discovery { settings.discovery_max_stale } else { std::time::Duration::ZERO },
         };
-        read_options(&self.params, &self.parts.headers, &defaults)
+        let mut options = read_options(&self.params, &self.parts.headers, &defaults)?;
+        if options.query.token.is_anonymous() {
+            options.query.token = self.app.node.default_token();
+        }
+        Ok(options)
     }
 
     /// Options of a write to `?dc`.
@@ -128,12 +133,23 @@ pub(crate) async fn serve(app: Arc<App>, peer: Peer, request: Request<Incoming>)
     let (parts, mut body) = request.into_parts();
     let outcome = AssertUnwindSafe(answer(&app, peer, &parts, &mut body)).catch_unwind().await;
     let reply = outcome.unwrap_or_else(|_| {
-        HandlerPanicked { method: &parts.method, path: parts.uri.path() }.emit();
+        HandlerPanicked { method: &parts.method, path: told(parts.uri.path()) }.emit();
         respond::failure(&HttpError::failed("internal error"))
     });
     body::drain(&mut body).await;
-    RequestServed { method: &parts.method, path: parts.uri.path(), status: reply.status(), took: started.elapsed() }.emit();
+    RequestServed { method: &parts.method, path: told(parts.uri.path()), status: reply.status(), took: started.elapsed() }.emit();
     reply
+}
+
+/// The path as the log may tell it: endpoints of before Consul 1.4 have secrets in theirs.
+fn told(path: &str) -> &str {
+    const SECRET: [&str; 3] = ["/v1/acl/info/", "/v1/acl/clone/", "/v1/acl/destroy/"];
+    match SECRET.iter().find(|pattern| path.starts_with(**pattern)) {
+        Some(pattern) => pattern,
+        // One of them, written otherwise.
+        None if path.contains('%') && path.contains("acl") => "/v1/acl/",
+        None => path,
+    }
 }
 
 async fn answer(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming) -> Reply {
@@ -290,7 +306,7 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentPlugins => agent::plugins(call).await,
         Route::AgentPlugin => agent::plugin(call).await,
         Route::AgentLeave => agent::leave(call).await,
-        Route::AgentMetrics => agent::metrics(call),
+        Route::AgentMetrics => agent::metrics(call).await,
         Route::AgentServices => agent::services::list(call).await,
         Route::AgentService => agent::services::one(call).await,
         Route::AgentServiceRegister => agent::services::register(call).await,
@@ -306,10 +322,11 @@ async fn handle_other(call: &mut Call<'_>, route: Route) -> Result<Reply, HttpEr
         Route::AgentCheckFail => agent::checks::set(call, lictor_types::HealthStatus::Critical).await,
         Route::AgentCheckUpdate => agent::checks::update(call).await,
         Route::AgentCheckHistory => agent::checks::history(call).await,
-        Route::AgentMonitor => agent::monitor(call),
+        Route::AgentMonitor => agent::monitor(call).await,
         Route::AgentJoin => agent::join(call).await,
         Route::AgentForceLeave => agent::force_leave(call).await,
-        Route::AgentToken | Route::AclDisabled => Err(HttpError::unauthorized("ACL support disabled")),
+        Route::AgentToken => agent::set_token(call).await,
+        Route::Acl(route) => acl::handle(call, route).await,
         Route::Txn => txn::handle(call).await,
         Route::ExplainService => explain::service(call).await,
         Route::StreamHealthService => stream::health_service(call).await,
@@ -344,6 +361,18 @@ mod tests {
         assert!(may_write(&settings, outside, &Method::GET));
         assert!(may_write(&settings, Peer::Unix, &Method::DELETE));
         assert!(may_write(&HttpSettings::default(), outside, &Method::PUT));
+    }
+
+    #[test]
+    fn secrets_in_paths_are_not_told() {
+        for (path, shown) in [
+            ("/v1/acl/info/s3cret", "/v1/acl/info/"),
+            ("/v1/acl/%69nfo/s3cret", "/v1/acl/"),
+            ("/v1/acl/token/self", "/v1/acl/token/self"),
+            ("/v1/kv/a%20", "/v1/kv/a%20"),
+        ] {
+            assert_eq!(told(path), shown);
+        }
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl HttpError {
 impl From<ClusterError> for HttpError {
     fn from(error: ClusterError) -> Self {
         let status = match &error {
-            ClusterError::PermissionDenied => StatusCode::FORBIDDEN,
+            ClusterError::AclDisabled => StatusCode::UNAUTHORIZED,
+            ClusterError::PermissionDenied | ClusterError::Forbidden(_) | ClusterError::AclNotFound => StatusCode::FORBIDDEN,
             ClusterError::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             ClusterError::LeaderRateLimited => StatusCode::SERVICE_UNAVAILABLE,
             // Consul answers 500 to all of these; its clients retry on 500.
@@ -101,7 +102,7 @@ impl From<ClusterError> for HttpError {
 impl From<NodeError> for HttpError {
     fn from(error: NodeError) -> Self {
         let status = match error {
-            NodeError::PermissionDenied => StatusCode::FORBIDDEN,
+            NodeError::PermissionDenied | NodeError::Forbidden(_) => StatusCode::FORBIDDEN,
             NodeError::BadRequest(_) => StatusCode::BAD_REQUEST,
             NodeError::NotFound(_) => StatusCode::NOT_FOUND,
             NodeError::Refused(_) | NodeError::ReloadRejected(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -120,6 +121,10 @@ mod tests {
     fn errors_have_consuls_status() {
         for (error, status) in [
             (HttpError::from(ClusterError::PermissionDenied), 403),
+            (ClusterError::AclNotFound.into(), 403),
+            (ClusterError::AclDisabled.into(), 401),
+            (ClusterError::Forbidden("x".into()).into(), 403),
+            (NodeError::Forbidden("x".into()).into(), 403),
             (ClusterError::NoLeader.into(), 500),
             (ClusterError::RateLimited.into(), 429),
             (ClusterError::LeaderRateLimited.into(), 503),

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acl;
 mod agent;
 mod body;
 mod cache;

@@ -3,6 +3,7 @@
 //! The table is Consul 1.8's, with our own routes at the end. A pattern that ends in a slash takes what follows as its tail;
 //! without the slash it redirects there, and unclean paths redirect to their clean form, as Go's `http.ServeMux` does.
 
+use crate::acl::AclRoute;
 use crate::path;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -109,8 +110,8 @@ pub(crate) enum Route {
     Robots,
     /// Known, but not built: what it is called.
     NotBuilt(&'static str),
-    /// Known, and always answered that access control lists are off.
-    AclDisabled,
+    /// Who may do what.
+    Acl(AclRoute),
 }
 
 /// What becomes of a method and a path.
@@ -142,42 +143,41 @@ const GET_PUT: &[&str] = &["GET", "PUT"];
 const GET_POST: &[&str] = &["GET", "POST"];
 const GET_PUT_DELETE: &[&str] = &["GET", "PUT", "DELETE"];
 const KV_METHODS: &[&str] = GET_PUT_DELETE;
-const ACL: Route = Route::AclDisabled;
 const CONNECT: Route = Route::NotBuilt("the service mesh");
 const INTERNAL: Route = Route::NotBuilt("the API of the web UI");
 
 #[rustfmt::skip]
 const TABLE: &[(&str, &[&str], Route)] = &[
-    ("/v1/acl/bootstrap", PUT, ACL),
-    ("/v1/acl/create", PUT, ACL),
-    ("/v1/acl/update", PUT, ACL),
-    ("/v1/acl/destroy/", PUT, ACL),
-    ("/v1/acl/info/", GET, ACL),
-    ("/v1/acl/clone/", PUT, ACL),
-    ("/v1/acl/list", GET, ACL),
-    ("/v1/acl/login", POST, ACL),
-    ("/v1/acl/logout", POST, ACL),
-    ("/v1/acl/replication", GET, Route::NotBuilt("ACL replication")),
-    ("/v1/acl/policies", GET, ACL),
-    ("/v1/acl/policy", PUT, ACL),
-    ("/v1/acl/policy/", GET_PUT_DELETE, ACL),
-    ("/v1/acl/policy/name/", GET, ACL),
-    ("/v1/acl/roles", GET, ACL),
-    ("/v1/acl/role", PUT, ACL),
-    ("/v1/acl/role/", GET_PUT_DELETE, ACL),
-    ("/v1/acl/role/name/", GET, ACL),
-    ("/v1/acl/binding-rules", GET, ACL),
-    ("/v1/acl/binding-rule", PUT, ACL),
-    ("/v1/acl/binding-rule/", GET_PUT_DELETE, ACL),
-    ("/v1/acl/auth-methods", GET, ACL),
-    ("/v1/acl/auth-method", PUT, ACL),
-    ("/v1/acl/auth-method/", GET_PUT_DELETE, ACL),
-    ("/v1/acl/rules/translate", POST, ACL),
-    ("/v1/acl/rules/translate/", GET, ACL),
-    ("/v1/acl/tokens", GET, ACL),
-    ("/v1/acl/token", PUT, ACL),
-    ("/v1/acl/token/self", GET, ACL),
-    ("/v1/acl/token/", GET_PUT_DELETE, ACL),
+    ("/v1/acl/bootstrap", PUT, Route::Acl(AclRoute::Bootstrap)),
+    ("/v1/acl/create", PUT, Route::Acl(AclRoute::LegacyCreate)),
+    ("/v1/acl/update", PUT, Route::Acl(AclRoute::LegacyUpdate)),
+    ("/v1/acl/destroy/", PUT, Route::Acl(AclRoute::LegacyDestroy)),
+    ("/v1/acl/info/", GET, Route::Acl(AclRoute::LegacyInfo)),
+    ("/v1/acl/clone/", PUT, Route::Acl(AclRoute::LegacyClone)),
+    ("/v1/acl/list", GET, Route::Acl(AclRoute::LegacyList)),
+    ("/v1/acl/login", POST, Route::Acl(AclRoute::Login)),
+    ("/v1/acl/logout", POST, Route::Acl(AclRoute::Logout)),
+    ("/v1/acl/replication", GET, Route::Acl(AclRoute::Replication)),
+    ("/v1/acl/policies", GET, Route::Acl(AclRoute::Policies)),
+    ("/v1/acl/policy", PUT, Route::Acl(AclRoute::NewPolicy)),
+    ("/v1/acl/policy/", GET_PUT_DELETE, Route::Acl(AclRoute::Policy)),
+    ("/v1/acl/policy/name/", GET, Route::Acl(AclRoute::PolicyNamed)),
+    ("/v1/acl/roles", GET, Route::Acl(AclRoute::Roles)),
+    ("/v1/acl/role", PUT, Route::Acl(AclRoute::NewRole)),
+    ("/v1/acl/role/", GET_PUT_DELETE, Route::Acl(AclRoute::Role)),
+    ("/v1/acl/role/name/", GET, Route::Acl(AclRoute::RoleNamed)),
+    ("/v1/acl/binding-rules", GET, Route::Acl(AclRoute::BindingRules)),
+    ("/v1/acl/binding-rule", PUT, Route::Acl(AclRoute::NewBindingRule)),
+    ("/v1/acl/binding-rule/", GET_PUT_DELETE, Route::Acl(AclRoute::BindingRule)),
+    ("/v1/acl/auth-methods", GET, Route::Acl(AclRoute::AuthMethods)),
+    ("/v1/acl/auth-method", PUT, Route::Acl(AclRoute::NewAuthMethod)),
+    ("/v1/acl/auth-method/", GET_PUT_DELETE, Route::Acl(AclRoute::AuthMethod)),
+    ("/v1/acl/rules/translate", POST, Route::Acl(AclRoute::Translate)),
+    ("/v1/acl/rules/translate/", GET, Route::Acl(AclRoute::TranslateToken)),
+    ("/v1/acl/tokens", GET, Route::Acl(AclRoute::Tokens)),
+    ("/v1/acl/token", PUT, Route::Acl(AclRoute::NewToken)),
+    ("/v1/acl/token/self", GET, Route::Acl(AclRoute::OwnToken)),
+    ("/v1/acl/token/", GET_PUT_DELETE, Route::Acl(AclRoute::Token)),
     ("/v1/agent/token/", PUT, Route::AgentToken),
     ("/v1/agent/self", GET, Route::AgentSelf),
     ("/v1/agent/host", GET, Route::AgentHost),
@@ -241,7 +241,7 @@ const TABLE: &[(&str, &[&str], Route)] = &[
     ("/v1/internal/ui/node/", GET, Route::InternalNode),
     ("/v1/internal/ui/services", GET, INTERNAL),
     ("/v1/internal/ui/gateway-services-nodes/", GET, INTERNAL),
-    ("/v1/internal/acl/authorize", POST, ACL),
+    ("/v1/internal/acl/authorize", POST, Route::Acl(AclRoute::Authorize)),
     ("/v1/kv/", KV_METHODS, Route::Kv),
     ("/v1/operator/raft/configuration", GET, Route::RaftConfiguration),
     ("/v1/operator/raft/peer", &["DELETE"], Route::RaftPeer),
@@ -414,8 +414,8 @@ mod tests {
             ("GET", "/v1/agent/check/service:a/b/history", found(Route::AgentCheckHistory, "service:a/b")),
             ("PUT", "/v1/agent/check/pass/history", found(Route::AgentCheckPass, "history")),
             ("GET", "/v1/agent/check/pass/history", Resolution::MethodNotAllowed(PUT)),
-            ("GET", "/v1/acl/token/self", found(ACL, "")),
-            ("GET", "/v1/acl/token/x", found(ACL, "x")),
+            ("GET", "/v1/acl/token/self", found(Route::Acl(AclRoute::OwnToken), "")),
+            ("GET", "/v1/acl/token/x", found(Route::Acl(AclRoute::Token), "x")),
             ("GET", "/v1/query/x/execute", found(Route::PreparedExecute, "x")),
             ("GET", "/v1/query/a/b/explain", found(Route::PreparedExplain, "a/b")),
             ("GET", "/v1/query/x/execute/execute", found(Route::PreparedExecute, "x/execute")),
@@ -469,9 +469,7 @@ mod tests {
                     example.push('x');
                 }
                 let built = match resolve(method, &example, "") {
-                    Resolution::Found(Route::NotBuilt(_) | Route::AclDisabled | Route::AgentToken, _) | Resolution::NotFound => {
-                        false
-                    }
+                    Resolution::Found(Route::NotBuilt(_), _) | Resolution::NotFound => false,
                     Resolution::Found(..) => true,
                     other => panic!("{method} /{path}: {other:?}"),
                 };

@@ -1,5 +1,7 @@
 //! The boot sequence: every room is made here, in the order of their needs, and ended in the opposite order.
 
+use crate::acl::AgentAcl;
+use crate::agent_tokens::{TokenKeeper, Users};
 use crate::datacenter::{self, Datacenter};
 use crate::health_view::LocalView;
 use crate::node::LocalNode;
@@ -9,7 +11,6 @@ use crate::runner::ScheduledRunner;
 use crate::signals::{Asked, Signals};
 use crate::{VERSION, banner, identity, settings};
 use anyhow::{Context, Result};
-use lictor_acl::Acl;
 use lictor_checks::{PluginSource, Scheduler};
 use lictor_cli::Terminal;
 use lictor_config::{FlagError, Loader, RuntimeConfig, Sources, Watcher};
@@ -19,6 +20,7 @@ use lictor_http::HttpServer;
 use lictor_local::PauseGuard;
 use lictor_net::Shutdown;
 use lictor_rpc::{Cluster, EventLog, Node, SubscriptionSettings, Subscriptions};
+use lictor_types::Token;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::io::Read;
@@ -141,7 +143,8 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     let plugin_source: Option<Arc<dyn PluginSource>> = None;
 
     let (updates, results) = mpsc::channel(UPDATES_MAX);
-    let view = LocalView::new(config.node_name.clone(), Arc::clone(&cluster));
+    let keeper = Arc::new(TokenKeeper::new(&config));
+    let view = LocalView::new(config.node_name.clone(), Arc::clone(&cluster), keeper.tokens());
     let scheduler =
         Scheduler::new(settings::checks(&config), updates, plugin_source, view.clone(), shutdown.clone(), chance.next_u64());
     let runner = Arc::new(ScheduledRunner::new(scheduler.clone()));
@@ -158,6 +161,7 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
             config.node_name.clone(),
             pools.lan.clone(),
             Arc::clone(&cluster),
+            keeper.tokens(),
             seed,
             shutdown.clone(),
         ));
@@ -165,7 +169,8 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     let node: Arc<dyn Node> = Arc::new(LocalNode {
         config: Arc::clone(&config),
         node_id: node_id.clone(),
-        acl: Acl::allow_all(),
+        acl: AgentAcl::new(&config, datacenter.tokens(), keeper.tokens()),
+        keeper: Arc::clone(&keeper),
         local: local.clone(),
         scheduler,
         reloader: Arc::clone(&reloader),
@@ -189,13 +194,15 @@ async fn start(sources: Sources, terminal: &mut Terminal) -> Result<Agent> {
     shutdown.spawn(crate::gauges::tell(datacenter.raft().cloned(), shutdown.clone()));
     shutdown.spawn(lictor_memory::give_back(shutdown.clone()));
     if let Some(settings) = config.snapshots.clone() {
-        shutdown.spawn(crate::snapshots::keep(settings, Arc::clone(&cluster), shutdown.clone()));
+        shutdown.spawn(crate::snapshots::keep(settings, Arc::clone(&cluster), keeper.tokens(), shutdown.clone()));
     }
+    keeper.attach(Users { local: local.clone(), dns: dns.clone() });
 
     let targets = Targets {
         local: local.clone(),
         dns,
         logs,
+        keeper,
         node_id,
         #[cfg(feature = "plugins")]
         plugins: Arc::clone(&plugins),
@@ -237,7 +244,7 @@ async fn open_doors(
     let dns = if config.listeners.dns.is_empty() {
         None
     } else {
-        Some(DnsServer::bind(settings::dns(config)?, of_dns, seed, shutdown).await?)
+        Some(DnsServer::bind(settings::dns(config, Token::default())?, of_dns, seed, shutdown).await?)
     };
     Ok((http, dns))
 }

@@ -1,5 +1,6 @@
 //! Tells the datacenter this node's network coordinate, so that answers can be sorted by distance.
 
+use lictor_acl::AgentTokens;
 use lictor_gossip::GossipHandle;
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::{Cluster, WriteOptions};
@@ -18,7 +19,14 @@ const RATE_TARGET: f64 = 64.0;
 const MOVED_MIN: f64 = 0.000_1;
 
 /// Runs until the agent ends.
-pub(crate) async fn send(node: NodeName, pool: GossipHandle, cluster: Arc<dyn Cluster>, seed: u64, shutdown: Shutdown) {
+pub(crate) async fn send(
+    node: NodeName,
+    pool: GossipHandle,
+    cluster: Arc<dyn Cluster>,
+    tokens: AgentTokens,
+    seed: u64,
+    shutdown: Shutdown,
+) {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut sent: Option<Coordinate> = None;
     loop {
@@ -35,7 +43,8 @@ pub(crate) async fn send(node: NodeName, pool: GossipHandle, cluster: Arc<dyn Cl
             continue;
         }
         let row = NodeCoordinate { node: node.clone(), segment: String::new(), coord: coordinate.clone() };
-        match cluster.apply(Command::Coordinates(vec![row]), &WriteOptions::default()).await {
+        let options = WriteOptions { token: tokens.get().own().clone(), ..WriteOptions::default() };
+        match cluster.apply(Command::Coordinates(vec![row]), &options).await {
             Ok(_) => sent = Some(coordinate),
             Err(error) => tracing::debug!(%error, "the network coordinate could not be told; it is tried again"),
         }

@@ -1,6 +1,8 @@
 //! The datacenter as this agent takes part in it: of a server its raft member, its `Server` and the server port; of a client agent the
 //! way to the servers.
 
+use crate::acl::Source;
+use crate::kubernetes::Kubernetes;
 use crate::pools::{PoolKeys, Pools};
 use crate::{VERSION, settings};
 use anyhow::{Context, Result};
@@ -40,7 +42,7 @@ pub(crate) enum Datacenter {
         /// Its member of raft.
         raft: Arc<RaftNode>,
         /// The door.
-        cluster: Arc<dyn Cluster>,
+        cluster: Arc<Server>,
     },
     /// A client agent.
     Client {
@@ -115,6 +117,7 @@ impl Prepared {
         });
         let settings = ServerSettings {
             version: VERSION.to_owned(),
+            acl: settings::acl(config),
             session_ttl_min: if config.session_ttl_min.is_zero() { Duration::from_secs(10) } else { config.session_ttl_min },
             query_time_default: config.default_query_time,
             query_time_max: config.max_query_time,
@@ -127,7 +130,8 @@ impl Prepared {
             ..ServerSettings::new(settings::node(config, node_id))
         };
         let keys = PoolKeys { datacenter: config.datacenter.clone(), pools: pools.clone() };
-        let links = Links { pool: Some(self.pool), datacenters, gossip: Some(Arc::new(keys)) };
+        let links =
+            Links { pool: Some(self.pool), datacenters, gossip: Some(Arc::new(keys)), identities: Some(Arc::new(Kubernetes)) };
         let server = Server::start_linked(settings, raft.clone(), catalog, pools.lan.members(), links, shutdown.clone());
         let services = Services { cluster: server.clone(), raft: Some(raft.clone()), status: server.clone() };
         shutdown.spawn(door.serve(services));
@@ -139,7 +143,16 @@ impl Datacenter {
     /// The door.
     pub(crate) fn cluster(&self) -> Arc<dyn Cluster> {
         match self {
-            Self::Server { cluster, .. } | Self::Client { cluster } => cluster.clone(),
+            Self::Server { cluster, .. } => cluster.clone(),
+            Self::Client { cluster } => cluster.clone(),
+        }
+    }
+
+    /// Who knows what tokens may do.
+    pub(crate) fn tokens(&self) -> Source {
+        match self {
+            Self::Server { cluster, .. } => Source::Server(cluster.clone()),
+            Self::Client { cluster } => Source::Cluster(cluster.clone()),
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) leader: &'a str,
     /// Whether this agent leads.
     pub(crate) is_leader: bool,
+    /// Whether who may do what is enforced.
+    pub(crate) enforces_acl: bool,
     /// Number of members of the LAN pool.
     pub(crate) members: usize,
 }
@@ -65,11 +67,12 @@ fn stats(facts: &Facts<'_>) -> Value {
         json!({ "check_monitors": probes, "check_ttls": ttls, "checks": checks, "services": services }),
     );
     stats.insert("build".to_owned(), json!({ "prerelease": "", "revision": "", "version": facts.version }));
+    let acl = if facts.enforces_acl { "enabled" } else { "disabled" };
     if facts.server {
         stats.insert(
             "consul".to_owned(),
             json!({
-                "acl": "disabled",
+                "acl": acl,
                 "bootstrap": "true",
                 "known_datacenters": "1",
                 "leader": facts.is_leader.to_string(),
@@ -79,7 +82,7 @@ fn stats(facts: &Facts<'_>) -> Value {
         );
         stats.insert("raft".to_owned(), json!(facts.raft));
     } else {
-        stats.insert("consul".to_owned(), json!({ "acl": "disabled", "known_servers": "0", "server": "false" }));
+        stats.insert("consul".to_owned(), json!({ "acl": acl, "known_servers": "0", "server": "false" }));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).to_string();
     stats.insert(

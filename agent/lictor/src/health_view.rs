@@ -1,6 +1,7 @@
 //! What alias and composite checks see: the local state, and the catalog for other nodes.
 
 use async_trait::async_trait;
+use lictor_acl::AgentTokens;
 use lictor_checks::{Aliased, CheckState, HealthView};
 use lictor_local::LocalHandle;
 use lictor_rpc::Cluster;
@@ -13,14 +14,15 @@ pub(crate) struct LocalView {
     node: NodeName,
     local: OnceLock<LocalHandle>,
     cluster: Arc<dyn Cluster>,
+    tokens: AgentTokens,
     /// Answered while there is no local state yet: it never changes.
     still: watch::Sender<u64>,
 }
 
 impl LocalView {
     /// A view that sees nothing of this node until [`LocalView::attach`].
-    pub(crate) fn new(node: NodeName, cluster: Arc<dyn Cluster>) -> Arc<Self> {
-        Arc::new(Self { node, local: OnceLock::new(), cluster, still: watch::Sender::new(0) })
+    pub(crate) fn new(node: NodeName, cluster: Arc<dyn Cluster>, tokens: AgentTokens) -> Arc<Self> {
+        Arc::new(Self { node, tokens, local: OnceLock::new(), cluster, still: watch::Sender::new(0) })
     }
 
     /// Puts the local state in. Once.
@@ -54,7 +56,7 @@ impl HealthView for LocalView {
         if node.is_empty() || self.node == node {
             return Ok(self.aliased_here(service));
         }
-        let options = QueryOptions::default();
+        let options = QueryOptions { token: self.tokens.get().own().clone(), ..QueryOptions::default() };
         let name = NodeName::from(node);
         let checks = self.cluster.query(&Query::NodeChecks(name.clone()), &options).await.map_err(|error| error.to_string())?;
         let services = self.cluster.query(&Query::NodeServices(name), &options).await.map_err(|error| error.to_string())?;

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod acl;
+mod agent_tokens;
 mod banner;
 mod boot;
 mod coordinates;
@@ -12,6 +14,7 @@ mod gauges;
 mod health_view;
 mod host;
 mod identity;
+mod kubernetes;
 mod members;
 mod node;
 #[cfg(feature = "plugins")]

@@ -30,7 +30,7 @@ pub(crate) fn own(config: &RuntimeConfig, node_id: &str, version: &str, pool: Po
     tag("vsn_max", "3".to_owned());
     tag("role", if config.server { "consul" } else { "node" }.to_owned());
     if config.server {
-        tag("acls", "0".to_owned());
+        tag("acls", if config.acl.enabled { "1" } else { "0" }.to_owned());
         tag("port", settings::server_address(config).port().to_string());
         tag("raft_vsn", "3".to_owned());
         if !config.bootstrap && config.bootstrap_expect > 1 {

@@ -1,18 +1,20 @@
 //! This agent, behind the door that HTTP sees.
 
+use crate::acl::AgentAcl;
+use crate::agent_tokens::TokenKeeper;
 use crate::describe::{self, Facts};
 use crate::host;
 use crate::members::{self, Pool};
 use crate::pools::Pools;
 use crate::reload::Reloader;
 use async_trait::async_trait;
-use lictor_acl::{Acl, Permission, Resource};
+use lictor_acl::{Authorizer, Permission, Resource, TokenKind};
 use lictor_checks::Scheduler;
 use lictor_config::RuntimeConfig;
 use lictor_local::LocalHandle;
 use lictor_raft::RaftNode;
 use lictor_rpc::node::{LocalCheck, LocalService, RegisterOptions};
-use lictor_rpc::{EventLog, Node, NodeError, UserEvent};
+use lictor_rpc::{ClusterError, EventLog, Node, NodeError, UserEvent};
 use lictor_types::report::{ReloadReport, SourceStatus};
 use lictor_types::{CheckDefinition, CheckId, CheckRun, HealthStatus, Member, ServiceDefinition, ServiceId, Token};
 use serde_json::Value;
@@ -31,7 +33,9 @@ pub(crate) struct LocalNode {
     /// Its id.
     pub(crate) node_id: String,
     /// The rules.
-    pub(crate) acl: Acl,
+    pub(crate) acl: AgentAcl,
+    /// The tokens it uses itself.
+    pub(crate) keeper: Arc<TokenKeeper>,
     /// Its services and checks.
     pub(crate) local: LocalHandle,
     /// What runs the checks.
@@ -49,35 +53,55 @@ pub(crate) struct LocalNode {
 }
 
 impl LocalNode {
-    fn allow(&self, token: &Token, permission: Permission<'_>) -> Result<(), NodeError> {
-        self.acl.resolve(token).check(permission).map_err(|_| NodeError::PermissionDenied)
+    async fn authorizer(&self, token: &Token) -> Result<Authorizer, NodeError> {
+        Ok(self.acl.authorizer(token).await?)
     }
 
-    fn read_agent(&self, token: &Token) -> Result<(), NodeError> {
-        self.allow(token, Permission::read(Resource::Agent(self.config.node_name.as_str())))
+    async fn allow(&self, token: &Token, permission: Permission<'_>) -> Result<(), NodeError> {
+        self.authorizer(token).await?.check(permission).map_err(|_| NodeError::PermissionDenied)
     }
 
-    fn write_agent(&self, token: &Token) -> Result<(), NodeError> {
-        self.allow(token, Permission::write(Resource::Agent(self.config.node_name.as_str())))
+    async fn read_agent(&self, token: &Token) -> Result<(), NodeError> {
+        self.allow(token, Permission::read(Resource::Agent(self.config.node_name.as_str()))).await
+    }
+
+    async fn write_agent(&self, token: &Token) -> Result<(), NodeError> {
+        self.allow(token, Permission::write(Resource::Agent(self.config.node_name.as_str()))).await
     }
 
     /// Writes to a check need the right to its service, or to the node.
-    fn write_check(&self, id: &CheckId, token: &Token) -> Result<(), NodeError> {
-        let service = self.local.check(id).map(|check| check.check.service_name.clone()).unwrap_or_default();
-        self.write_service_or_node(service.as_str(), token)
-    }
-
-    fn write_service_or_node(&self, service: &str, token: &Token) -> Result<(), NodeError> {
-        if service.is_empty() {
-            self.allow(token, Permission::write(Resource::Node(self.config.node_name.as_str())))
-        } else {
-            self.allow(token, Permission::write(Resource::Service(service)))
+    async fn write_check(&self, id: &CheckId, token: &Token) -> Result<(), NodeError> {
+        let authorizer = self.authorizer(token).await?;
+        match self.local.check(id) {
+            Some(check) => self.may_write(&authorizer, check.check.service_name.as_str()),
+            None if self.acl.is_enforced() => Err(NodeError::Refused(format!("Unknown check {:?}", id.as_str()))),
+            None => Ok(()),
         }
     }
 
-    fn write_service(&self, id: &ServiceId, token: &Token) -> Result<(), NodeError> {
-        let name = self.local.service(id).map(|service| service.service.service.clone()).unwrap_or_default();
-        self.write_service_or_node(name.as_str(), token)
+    /// Refuses one who may not write a service, or the node where none is named, and says what is missing.
+    fn may_write(&self, authorizer: &Authorizer, service: &str) -> Result<(), NodeError> {
+        let node = self.config.node_name.as_str();
+        let (resource, missing) = match service {
+            "" => (Resource::Node(node), format!("Missing node:write on {node}")),
+            service => (Resource::Service(service), format!("Missing service:write on {service}")),
+        };
+        authorizer.check(Permission::write(resource)).map_err(|_| NodeError::Forbidden(missing))
+    }
+
+    async fn write_service(&self, id: &ServiceId, token: &Token) -> Result<(), NodeError> {
+        let authorizer = self.authorizer(token).await?;
+        match self.local.service(id) {
+            Some(service) => self.may_write(&authorizer, service.service.service.as_str()),
+            None if self.acl.is_enforced() => Err(NodeError::Refused(format!("Unknown service {{{:?} {{}}}}", id.as_str()))),
+            None => Ok(()),
+        }
+    }
+
+    /// A token to be kept with what it registers: that which was shown, but not that of the agent itself.
+    fn kept(&self, shown: &Token) -> Option<Token> {
+        let is_own = shown.is_anonymous() || *shown == self.keeper.tokens().get().default;
+        (self.acl.is_enforced() && !is_own).then(|| shown.clone())
     }
 
     fn raft_figures(&self) -> BTreeMap<String, String> {
@@ -121,7 +145,7 @@ impl Node for LocalNode {
     }
 
     async fn describe(&self, token: &Token) -> Result<Value, NodeError> {
-        self.read_agent(token)?;
+        self.read_agent(token).await?;
         let node = crate::settings::node(&self.config, &self.node_id);
         let member = members::own(&self.config, &self.node_id, crate::VERSION, Pool::Lan);
         let checks = self.local.checks();
@@ -141,17 +165,18 @@ impl Node for LocalNode {
             raft: self.raft_figures(),
             leader: &leader,
             is_leader: self.raft.as_ref().is_some_and(|raft| raft.is_leader()),
+            enforces_acl: self.acl.is_enforced(),
             members: known,
         }))
     }
 
     async fn host(&self, token: &Token) -> Result<Value, NodeError> {
-        self.allow(token, Permission::read(Resource::Operator))?;
+        self.allow(token, Permission::read(Resource::Operator)).await?;
         tokio::task::spawn_blocking(host::describe).await.map_err(|error| NodeError::Refused(error.to_string()))
     }
 
     async fn members(&self, wan: bool, token: &Token) -> Result<Vec<Member>, NodeError> {
-        let acl = self.acl.resolve(token);
+        let acl = self.authorizer(token).await?;
         let mut members = if wan {
             if !self.config.server {
                 return Ok(Vec::new());
@@ -165,14 +190,14 @@ impl Node for LocalNode {
     }
 
     async fn services(&self, token: &Token) -> Result<Vec<Arc<LocalService>>, NodeError> {
-        let acl = self.acl.resolve(token);
+        let acl = self.authorizer(token).await?;
         let mut services = self.local.services();
         services.retain(|service| acl.allows(Permission::read(Resource::Service(service.service.service.as_str()))));
         Ok(services)
     }
 
     async fn checks(&self, token: &Token) -> Result<Vec<Arc<LocalCheck>>, NodeError> {
-        let acl = self.acl.resolve(token);
+        let acl = self.authorizer(token).await?;
         let mut checks = self.local.checks();
         checks.retain(|check| {
             let service = check.check.service_name.as_str();
@@ -194,13 +219,22 @@ impl Node for LocalNode {
             None => self.local.service(id),
         };
         if let Some(service) = &found {
-            self.allow(token, Permission::read(Resource::Service(service.service.service.as_str())))?;
+            self.allow(token, Permission::read(Resource::Service(service.service.service.as_str()))).await?;
         }
         Ok(found)
     }
 
     async fn register_service(&self, definition: ServiceDefinition, options: RegisterOptions) -> Result<(), NodeError> {
-        self.write_service_or_node(definition.name.as_str(), &options.token)?;
+        let authorizer = self.authorizer(&options.token).await?;
+        self.may_write(&authorizer, definition.name.as_str())?;
+        // One that is there may be another service.
+        if let Some(there) = self.local.service(&definition.effective_id()) {
+            self.may_write(&authorizer, there.service.service.as_str())?;
+        }
+        let mut definition = definition;
+        if let Some(shown) = self.kept(&options.token).filter(|_| definition.token.is_anonymous()) {
+            definition.token = shown;
+        }
         let local = self.local.clone();
         // It writes a small file: cheap, but not for an async thread.
         let work = move || local.register_service(&Arc::new(definition), options.replace_existing_checks);
@@ -208,7 +242,7 @@ impl Node for LocalNode {
     }
 
     async fn deregister_service(&self, id: &ServiceId, token: &Token) -> Result<(), NodeError> {
-        self.write_service(id, token)?;
+        self.write_service(id, token).await?;
         let (local, id) = (self.local.clone(), id.clone());
         Ok(off_thread(move || local.deregister_service(&id)).await??)
     }
@@ -216,19 +250,28 @@ impl Node for LocalNode {
     async fn register_check(&self, definition: CheckDefinition, token: &Token) -> Result<(), NodeError> {
         let service =
             self.local.service(&definition.service_id).map(|service| service.service.service.clone()).unwrap_or_default();
-        self.write_service_or_node(service.as_str(), token)?;
+        let authorizer = self.authorizer(token).await?;
+        self.may_write(&authorizer, service.as_str())?;
+        let id = if definition.id.is_empty() { CheckId::from(definition.name.as_str()) } else { definition.id.clone() };
+        if let Some(there) = self.local.check(&id) {
+            self.may_write(&authorizer, there.check.service_name.as_str())?;
+        }
+        let mut definition = definition;
+        if let Some(shown) = self.kept(token).filter(|_| definition.token.is_anonymous()) {
+            definition.token = shown;
+        }
         let local = self.local.clone();
         Ok(off_thread(move || local.register_check(&definition)).await??)
     }
 
     async fn deregister_check(&self, id: &CheckId, token: &Token) -> Result<(), NodeError> {
-        self.write_check(id, token)?;
+        self.write_check(id, token).await?;
         let (local, id) = (self.local.clone(), id.clone());
         Ok(off_thread(move || local.deregister_check(&id)).await??)
     }
 
     async fn update_ttl(&self, id: &CheckId, status: HealthStatus, output: String, token: &Token) -> Result<(), NodeError> {
-        self.write_check(id, token)?;
+        self.write_check(id, token).await?;
         let update = self.scheduler.update_ttl(id, status, &output).map_err(|error| NodeError::Refused(error.to_string()))?;
         if self.local.apply_check_update(update) == lictor_local::Updated::Status {
             // Who reported it will perhaps not do so again before a restart.
@@ -239,7 +282,7 @@ impl Node for LocalNode {
     }
 
     async fn check_history(&self, id: &CheckId, token: &Token) -> Result<Vec<CheckRun>, NodeError> {
-        self.read_agent(token)?;
+        self.read_agent(token).await?;
         let mut runs = self
             .scheduler
             .history(id)
@@ -249,19 +292,60 @@ impl Node for LocalNode {
     }
 
     async fn node_maintenance(&self, enable: bool, reason: &str, token: &Token) -> Result<(), NodeError> {
-        self.write_service_or_node("", token)?;
+        self.allow(token, Permission::write(Resource::Node(self.config.node_name.as_str()))).await?;
         let (local, reason, token) = (self.local.clone(), reason.to_owned(), token.clone());
         Ok(off_thread(move || local.node_maintenance(enable, &reason, &token)).await??)
     }
 
     async fn service_maintenance(&self, id: &ServiceId, enable: bool, reason: &str, token: &Token) -> Result<(), NodeError> {
-        self.write_service(id, token)?;
+        self.write_service(id, token).await?;
         let (local, id, reason, token) = (self.local.clone(), id.clone(), reason.to_owned(), token.clone());
         Ok(off_thread(move || local.service_maintenance(&id, enable, &reason, &token)).await??)
     }
 
+    fn enforces_acl(&self) -> bool {
+        self.acl.is_enforced()
+    }
+
+    fn default_token(&self) -> Token {
+        self.keeper.tokens().get().default.clone()
+    }
+
+    async fn check_agent_read(&self, token: &Token) -> Result<(), NodeError> {
+        self.read_agent(token).await
+    }
+
+    async fn check_service_read(&self, service: &str, token: &Token) -> Result<(), NodeError> {
+        self.allow(token, Permission::read(Resource::Service(service))).await
+    }
+
+    async fn check_instance_read(&self, id: &ServiceId, token: &Token) -> Result<(), NodeError> {
+        match self.local.service(id) {
+            Some(service) => self.check_service_read(service.service.service.as_str(), token).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn translate_rules(&self, rules: &str, token: &Token) -> Result<String, NodeError> {
+        self.allow(token, Permission::read(Resource::Acl)).await?;
+        lictor_acl::translate(rules).map_err(|error| NodeError::BadRequest(error.to_string()))
+    }
+
+    async fn set_token(&self, kind: &str, secret: Option<&Token>, token: &Token) -> Result<bool, NodeError> {
+        if !self.acl.is_enforced() {
+            return Err(ClusterError::AclDisabled.into());
+        }
+        self.write_agent(token).await?;
+        let (Some(kind), Some(secret)) = (TokenKind::parse(kind), secret) else { return Ok(false) };
+        let (keeper, secret) = (Arc::clone(&self.keeper), secret.clone());
+        let kept = off_thread(move || keeper.set(kind, secret)).await?;
+        kept.map_err(|error| NodeError::Refused(format!("failed to persist the token: {error}")))?;
+        tracing::info!(token = kind.as_str(), "Updated agent's ACL token");
+        Ok(true)
+    }
+
     async fn reload(&self, token: &Token) -> Result<ReloadReport, NodeError> {
-        self.write_agent(token)?;
+        self.write_agent(token).await?;
         let reloader = Arc::clone(&self.reloader);
         // A caller that goes away must not cut the walk short: others wait for its end.
         let walk = tokio::spawn(async move { reloader.reload().await });
@@ -269,30 +353,30 @@ impl Node for LocalNode {
     }
 
     async fn plan(&self, paths: &[String], token: &Token) -> Result<ReloadReport, NodeError> {
-        self.read_agent(token)?;
+        self.read_agent(token).await?;
         self.reloader.plan(paths).await.map_err(NodeError::BadRequest)
     }
 
     async fn config_sources(&self, token: &Token) -> Result<Vec<SourceStatus>, NodeError> {
-        self.read_agent(token)?;
+        self.read_agent(token).await?;
         Ok(self.reloader.sources().await)
     }
 
     #[cfg(feature = "plugins")]
     async fn plugins(&self, token: &Token) -> Result<Vec<Value>, NodeError> {
-        self.read_agent(token)?;
+        self.read_agent(token).await?;
         Ok(self.reloader.plugins())
     }
 
     async fn join(&self, address: &str, wan: bool, token: &Token) -> Result<(), NodeError> {
-        self.write_agent(token)?;
+        self.write_agent(token).await?;
         let pool = if wan { self.pools.wan.as_ref() } else { Some(&self.pools.lan) };
         let pool = pool.ok_or_else(|| NodeError::Refused("only servers are members of the WAN pool".to_owned()))?;
         pool.join(&[address.to_owned()]).await.map(drop).map_err(|error| NodeError::Refused(error.to_string()))
     }
 
     async fn force_leave(&self, name: &str, prune: bool, token: &Token) -> Result<(), NodeError> {
-        self.allow(token, Permission::write(Resource::Operator))?;
+        self.allow(token, Permission::write(Resource::Operator)).await?;
         let wan_name = format!("{name}.{}", self.config.datacenter);
         let refused = |error: lictor_gossip::driver::GossipError| NodeError::Refused(error.to_string());
         let mut found = self.pools.lan.force_leave(name, prune).await.map_err(refused)?;
@@ -305,18 +389,23 @@ impl Node for LocalNode {
     }
 
     async fn leave(&self, token: &Token) -> Result<(), NodeError> {
-        self.write_agent(token)?;
+        self.write_agent(token).await?;
         self.leaving.send_replace(true);
         Ok(())
     }
 
     async fn fire_event(&self, event: UserEvent, token: &Token) -> Result<(), NodeError> {
-        self.allow(token, Permission::write(Resource::Event(&event.name)))?;
+        self.acl.authorizer(token).await.map_err(|error| match error {
+            // Consul takes it for a fault of its own.
+            ClusterError::AclNotFound => NodeError::Refused(error.to_string()),
+            other => other.into(),
+        })?;
+        self.allow(token, Permission::write(Resource::Event(&event.name))).await?;
         crate::pools::fire(&self.pools.lan, &event.name, event.to_payload()).await.map_err(NodeError::Refused)
     }
 
     async fn events(&self, name: &str, index: Option<u64>, token: &Token) -> Result<(u64, Vec<Arc<UserEvent>>), NodeError> {
-        let acl = self.acl.resolve(token);
+        let acl = self.authorizer(token).await?;
         let (index, mut events) = match index {
             Some(index) => self.events.list_after(name, index).await,
             None => self.events.list(name),

@@ -5,6 +5,7 @@ mod plugins;
 mod refused;
 mod told;
 
+use crate::agent_tokens::TokenKeeper;
 use crate::settings;
 use lictor_config::{ConfigDiff, Loaded, Loader, PathSource, RuntimeConfig, Sources};
 use lictor_dns::DnsServer;
@@ -30,6 +31,8 @@ pub(crate) struct Targets {
     pub(crate) dns: Option<DnsServer>,
     /// The log.
     pub(crate) logs: LogHandle,
+    /// The tokens the agent uses itself.
+    pub(crate) keeper: Arc<TokenKeeper>,
     /// Id of this node, for its row in the catalog.
     pub(crate) node_id: String,
     /// The plugins.
@@ -289,8 +292,9 @@ fn apply_options(targets: &Targets, diff: &ConfigDiff, new: &Loaded) -> Vec<(&'s
         Ok(level) => targets.logs.set_level(level),
         Err(error) => refuse("log_level", format!("{error:#}")),
     }
+    targets.keeper.reload(config);
     if let Some(dns) = &targets.dns {
-        let updated = settings::dns(config).and_then(|settings| Ok(dns.update(settings)?));
+        let updated = settings::dns(config, targets.keeper.dns()).and_then(|settings| Ok(dns.update(settings)?));
         if let Err(error) = updated {
             refuse("dns_config", format!("{error:#}"));
         }

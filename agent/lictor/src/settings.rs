@@ -67,7 +67,7 @@ fn unix_socket(config: &RuntimeConfig, path: &Path) -> Result<lictor_http::UnixS
 }
 
 /// Settings of DNS.
-pub(crate) fn dns(config: &RuntimeConfig) -> Result<lictor_dns::DnsSettings> {
+pub(crate) fn dns(config: &RuntimeConfig, token: Token) -> Result<lictor_dns::DnsSettings> {
     let dns = &config.dns;
     let mut recursors = Vec::new();
     for recursor in &dns.recursors {
@@ -81,7 +81,7 @@ pub(crate) fn dns(config: &RuntimeConfig) -> Result<lictor_dns::DnsSettings> {
         alt_domain: dns.alt_domain.clone(),
         datacenter: config.datacenter.clone(),
         node_name: config.node_name.to_string(),
-        token: Token::default(),
+        token,
         allow_stale: dns.allow_stale,
         max_stale: dns.max_stale,
         only_passing: dns.only_passing,
@@ -225,6 +225,18 @@ pub(crate) fn plugins(config: &RuntimeConfig, seed: [u8; 32]) -> lictor_plugins:
         log: None,
         seed,
     }
+}
+
+/// Access control, on servers that enforce it.
+pub(crate) fn acl(config: &RuntimeConfig) -> Option<lictor_server::AclSettings> {
+    config.acl.enabled.then(|| lictor_server::AclSettings {
+        primary_datacenter: config.primary_datacenter.clone(),
+        down_policy: crate::acl::down_policy(config),
+        token_ttl: config.acl.ttl,
+        initial_management: config.acl.tokens.initial_management.clone(),
+        reset_file: config.data_dir.as_ref().map(|dir| dir.join("acl-bootstrap-reset")),
+        ..lictor_server::AclSettings::new(crate::acl::defaults(config))
+    })
 }
 
 /// How many requests a server takes.

@@ -1,11 +1,12 @@
 //! Snapshots of the servers' state on a schedule, kept in a folder of this agent.
 
+use lictor_acl::AgentTokens;
 use lictor_archive::Shelf;
 use lictor_config::runtime::SnapshotSettings;
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::{ChunkReader, Cluster};
 use lictor_telemetry::{loops, metrics};
-use lictor_types::{Consistency, QueryOptions};
+use lictor_types::{Consistency, QueryOptions, Token};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs until the agent ends.
-pub(crate) async fn keep(settings: SnapshotSettings, cluster: Arc<dyn Cluster>, shutdown: Shutdown) {
+pub(crate) async fn keep(settings: SnapshotSettings, cluster: Arc<dyn Cluster>, tokens: AgentTokens, shutdown: Shutdown) {
     let status = loops::register("snapshots");
     let shelf = Shelf::new(settings.directory.clone(), settings.retain);
     let mut pause = first_pause(&shelf, settings.interval, clock::wall_unix_ms());
@@ -26,8 +27,9 @@ pub(crate) async fn keep(settings: SnapshotSettings, cluster: Arc<dyn Cluster>, 
             () = shutdown.requested() => return,
         }
         status.state("saving");
+        let token = tokens.get().own().clone();
         let taken = tokio::select! {
-            taken = take(&shelf, settings.stale, &*cluster) => taken,
+            taken = take(&shelf, settings.stale, &token, &*cluster) => taken,
             () = shutdown.requested() => return,
         };
         pause = match taken {
@@ -50,10 +52,10 @@ fn first_pause(shelf: &Shelf, interval: Duration, now_unix_ms: u64) -> Duration 
     }
 }
 
-async fn take(shelf: &Shelf, stale: bool, cluster: &dyn Cluster) -> Result<(), String> {
+async fn take(shelf: &Shelf, stale: bool, token: &Token, cluster: &dyn Cluster) -> Result<(), String> {
     let started = clock::now();
     let consistency = if stale { Consistency::Stale } else { Consistency::Default };
-    let options = QueryOptions { consistency, ..QueryOptions::default() };
+    let options = QueryOptions { consistency, token: token.clone(), ..QueryOptions::default() };
     let saved = cluster.save_snapshot(&options).await.map_err(|error| error.to_string())?;
     let (shelf, now_unix_ms) = (shelf.clone(), clock::wall_unix_ms());
     let mut archive = ChunkReader::new(saved.chunks);

@@ -19,7 +19,7 @@ use lictor_types::{CheckDefinition, CheckId, CheckUpdate, Node, ServiceDefinitio
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     /// A deadline of the state changed.
     pub(crate) appointments: Notify,
     paused: AtomicUsize,
+    /// The next sync is a full one.
+    pub(crate) compare_soon: AtomicBool,
     services_changed: watch::Sender<u64>,
     checks_changed: watch::Sender<u64>,
     /// States from before the restart whose checks are not back yet.
@@ -107,6 +109,7 @@ pub fn start(
         wake: Notify::new(),
         appointments: Notify::new(),
         paused: AtomicUsize::new(1),
+        compare_soon: AtomicBool::new(false),
         services_changed: watch::Sender::new(0),
         checks_changed: watch::Sender::new(0),
         restored: Mutex::new(restored),
@@ -335,10 +338,13 @@ impl LocalHandle {
         self.inner.wake.notify_one();
     }
 
-    /// Changes the token for things that have none of their own.
-    pub fn set_token(&self, token: Token) {
-        self.inner.state.lock().set_token(token.clone());
-        *self.inner.token.lock() = token;
+    /// Changes the tokens for what has none of its own: `own` for the node and for looking at the catalog, `registering` for services
+    /// and checks. What was refused before may be allowed now, so everything is compared anew.
+    pub fn set_tokens(&self, own: Token, registering: Token) {
+        self.inner.state.lock().set_tokens(own.clone(), registering);
+        *self.inner.token.lock() = own;
+        self.inner.compare_soon.store(true, Ordering::Release);
+        self.inner.wake.notify_one();
     }
 
     /// Changes how output of checks is treated from now on.

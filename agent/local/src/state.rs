@@ -108,6 +108,7 @@ pub struct Restored {
 pub struct State {
     node: Node,
     token: Token,
+    registering: Token,
     check_update_interval: Duration,
     discard_check_output: bool,
     reap_after_min: Duration,
@@ -135,6 +136,7 @@ impl State {
     pub fn new(node: Node, token: Token, check_update_interval: Duration, discard_check_output: bool, seed: u64) -> Self {
         Self {
             node,
+            registering: token.clone(),
             token,
             check_update_interval,
             discard_check_output,
@@ -181,9 +183,10 @@ impl State {
         self.node = node;
     }
 
-    /// Changes the token used where there is no other.
-    pub fn set_token(&mut self, token: Token) {
-        self.token = token;
+    /// Changes the tokens used where there is no other: for the node itself, and for services and checks.
+    pub fn set_tokens(&mut self, own: Token, registering: Token) {
+        self.token = own;
+        self.registering = registering;
     }
 
     /// Services of checks that are added from now on are removed after this at the earliest.
@@ -198,7 +201,7 @@ impl State {
     }
 
     fn token_or_default(&self, token: &Token) -> Token {
-        if token.is_anonymous() { self.token.clone() } else { token.clone() }
+        if token.is_anonymous() { self.registering.clone() } else { token.clone() }
     }
 
     /// Adds or replaces a service; its checks are added by themselves. Whether anything changed.

@@ -16,6 +16,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -40,9 +41,12 @@ fn scaled(interval: Duration, members: usize) -> Duration {
     interval * (factor.ceil() as u32 + 1)
 }
 
-/// Whether trying again may help. What the catalog refuses waits for the next full sync.
+/// Whether trying again may help; a token that is not there yet may come. What the catalog refuses waits for the next full sync.
 fn is_passing(error: &ClusterError) -> bool {
-    !matches!(error, ClusterError::PermissionDenied | ClusterError::BadRequest(_) | ClusterError::Refused(_))
+    !matches!(
+        error,
+        ClusterError::PermissionDenied | ClusterError::Forbidden(_) | ClusterError::BadRequest(_) | ClusterError::Refused(_)
+    )
 }
 
 pub(crate) async fn run(inner: Arc<Inner>, shutdown: Shutdown, seed: u64) {
@@ -59,7 +63,7 @@ pub(crate) async fn run(inner: Arc<Inner>, shutdown: Shutdown, seed: u64) {
                 () = inner.wake.notified() => continue,
             }
         }
-        let full = clock::now() >= next_full;
+        let full = inner.compare_soon.swap(false, Ordering::AcqRel) || clock::now() >= next_full;
         listed.state(if full { "full" } else { "partial" });
         let work = async {
             if full {

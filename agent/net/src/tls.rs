@@ -42,6 +42,8 @@ pub enum TlsError {
 pub struct ClientSettings {
     /// Trust these roots (PEM) instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Trust these roots (PEM, the text itself) instead of the system's.
+    pub ca: Option<String>,
     /// Trust the PEM files of this directory as well.
     pub ca_path: Option<PathBuf>,
     /// Show this certificate (PEM chain) …
@@ -108,12 +110,19 @@ fn system_roots() -> &'static RootCertStore {
 }
 
 fn roots(settings: &ClientSettings) -> Result<RootCertStore, TlsError> {
-    if settings.ca_file.is_none() && settings.ca_path.is_none() {
+    if settings.ca_file.is_none() && settings.ca_path.is_none() && settings.ca.is_none() {
         return Ok(system_roots().clone());
     }
     let mut roots = RootCertStore::empty();
     if let Some(path) = &settings.ca_file {
         add_file(&mut roots, path)?;
+    }
+    if let Some(text) = &settings.ca {
+        let refused = |reason: String| TlsError::File { path: "the given certificate".to_owned(), reason };
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+        for certificate in found.map_err(|error| refused(error.to_string()))? {
+            roots.add(certificate).map_err(|error| refused(error.to_string()))?;
+        }
     }
     if let Some(folder) = &settings.ca_path {
         for entry in std::fs::read_dir(folder).map_err(|error| in_file(folder, error))? {

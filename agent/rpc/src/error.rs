@@ -8,6 +8,15 @@ pub enum ClusterError {
     /// The token does not allow it. Caller's fault; nothing changed; do not retry.
     #[error("Permission denied")]
     PermissionDenied,
+    /// The token does not allow it, or the state does not; the sentence says what is missing. Caller's fault; nothing changed.
+    #[error("Permission denied: {0}")]
+    Forbidden(String),
+    /// There is no such token, or nothing of that id. Caller's fault; nothing changed; do not retry.
+    #[error("ACL not found")]
+    AclNotFound,
+    /// Nobody enforces who may do what here, so nothing of it can be asked or changed. Nothing changed.
+    #[error("ACL support disabled")]
+    AclDisabled,
     /// The request makes no sense (bad filter, unknown near node, bad TTL …). Caller's fault; nothing changed.
     #[error("{0}")]
     BadRequest(String),
@@ -64,6 +73,9 @@ pub enum NodeError {
     /// The token does not allow it.
     #[error("Permission denied")]
     PermissionDenied,
+    /// The token does not allow it; the sentence says what is missing.
+    #[error("Permission denied: {0}")]
+    Forbidden(String),
     /// The request makes no sense. Caller's fault; nothing changed. (HTTP 400)
     #[error("{0}")]
     BadRequest(String),

@@ -1,6 +1,6 @@
 //! This agent, as the front doors see it: its own services and checks, its configuration and its life.
 
-use crate::error::NodeError;
+use crate::error::{ClusterError, NodeError};
 use crate::events::UserEvent;
 use async_trait::async_trait;
 use lictor_types::report::{ReloadReport, SourceStatus};
@@ -87,6 +87,36 @@ pub trait Node: Send + Sync + 'static {
     async fn node_maintenance(&self, enable: bool, reason: &str, token: &Token) -> Result<(), NodeError>;
     /// Puts a service in or out of maintenance.
     async fn service_maintenance(&self, id: &ServiceId, enable: bool, reason: &str, token: &Token) -> Result<(), NodeError>;
+
+    /// Whether who may do what is enforced.
+    fn enforces_acl(&self) -> bool {
+        false
+    }
+    /// The token of requests that show none.
+    fn default_token(&self) -> Token {
+        Token::default()
+    }
+    /// Refuses who may not look at this agent.
+    async fn check_agent_read(&self, _token: &Token) -> Result<(), NodeError> {
+        Ok(())
+    }
+    /// Refuses who may not see a service.
+    async fn check_service_read(&self, _service: &str, _token: &Token) -> Result<(), NodeError> {
+        Ok(())
+    }
+    /// Refuses who may not see a service of this agent; one that is not there may be looked for by anybody.
+    async fn check_instance_read(&self, _id: &ServiceId, _token: &Token) -> Result<(), NodeError> {
+        Ok(())
+    }
+    /// Rules of before 1.4 in today's language; `BadRequest` when they cannot be read.
+    async fn translate_rules(&self, _rules: &str, _token: &Token) -> Result<String, NodeError> {
+        Err(NodeError::Cluster(ClusterError::AclDisabled))
+    }
+    /// Gives the agent a token for its own use, of a kind as `/v1/agent/token/` names it. `false`: there is no such kind, or nothing is
+    /// given.
+    async fn set_token(&self, _kind: &str, _secret: Option<&Token>, _token: &Token) -> Result<bool, NodeError> {
+        Err(NodeError::Cluster(ClusterError::AclDisabled))
+    }
 
     /// Reads all configuration anew and applies it; answers the report, also when something was rejected.
     async fn reload(&self, token: &Token) -> Result<ReloadReport, NodeError>;

@@ -188,6 +188,8 @@ fn weight(reply: &Reply) -> usize {
         Reply::GatewayServices(rows) => rows.len() * 512,
         // In random order: never the same twice.
         Reply::PreparedExecution(_) => 0,
+        // Never kept.
+        Reply::Acl(_) => 0,
     }
 }
 

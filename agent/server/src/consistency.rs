@@ -71,7 +71,8 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::IntentionExact { .. }
         | Query::IntentionMatch { .. }
         | Query::IntentionCheck { .. }
-        | Query::Usage => None,
+        | Query::Usage
+        | Query::Acl(_) => None,
         Query::Nodes
         | Query::Services
         | Query::ServiceNodes { .. }

@@ -89,6 +89,7 @@ impl WriteDone {
             }
             Command::ConfigEntry { .. } => "consul.config_entry.apply",
             Command::Intention { .. } => "consul.intention.apply",
+            Command::Acl(_) => "consul.acl.apply",
         }
     }
 }

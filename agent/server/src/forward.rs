@@ -7,7 +7,7 @@ use lictor_raft::Leadership;
 use lictor_rpc::route::{Kind, Verdict, judge, rest_of_wait};
 use lictor_rpc::{Answer, CallError, ClusterError, Pool, WriteOptions};
 use lictor_types::{
-    Command, Consistency, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply,
+    AclRequest, Command, Consistency, Operated, Operation, Outcome, Query, QueryMeta, QueryOptions, Session, TxnOp, TxnReply,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -109,6 +109,7 @@ impl Server {
                 self.gossip()?.fire(name, payload.clone()).await?;
                 Ok(Operated::Done)
             }
+            Operation::Acl(request) => self.change_acl_somewhere(operation, request, options).await,
             Operation::Raft(change) => {
                 let elsewhere = self.at_leader(Kind::Write, options.forwarded, |pool, leader| async move {
                     pool.operate(&leader, operation, &passed_on(options), PATIENCE).await
@@ -127,6 +128,30 @@ impl Server {
 
     fn gossip(&self) -> Result<&dyn GossipDoor, ClusterError> {
         self.links.gossip.as_deref().ok_or_else(|| ClusterError::Refused("this server has no gossip pool".to_owned()))
+    }
+
+    async fn change_acl_somewhere(
+        &self,
+        operation: &Operation,
+        request: &AclRequest,
+        options: &WriteOptions,
+    ) -> Result<Operated, ClusterError> {
+        let mut moves = 0;
+        loop {
+            let elsewhere = self.at_leader(Kind::Write, options.forwarded, |pool, leader| async move {
+                pool.operate(&leader, operation, &passed_on(options), PATIENCE).await
+            });
+            if self.needs_leader()
+                && let Some(done) = elsewhere.await?
+            {
+                return Ok(done);
+            }
+            self.wait_for_lease().await?;
+            match self.change_acl(request, options).await {
+                Err(error) if self.has_moved(&error, options.forwarded, &mut moves).await => {}
+                done => return Ok(Operated::Acl(Box::new(done?))),
+            }
+        }
     }
 
     /// Asks the leader, and the next one when leadership changes meanwhile and nothing was done.

@@ -1,6 +1,7 @@
 //! What the leader does beside answering: members into the catalog and into raft, sessions that run out, old tombstones. Nothing of it is lost
 //! when the leader changes: the next one begins anew from the catalog.
 
+mod acl;
 mod autopilot;
 mod config_entries;
 mod membership;
@@ -44,6 +45,7 @@ pub(crate) async fn run(server: Arc<Server>, mut members: watch::Receiver<Vec<Me
             // What is left takes memory, and goes with the next leader or restore.
             status.error(&error);
         }
+        server.write_builtin_acl().await;
         let lost = async {
             // A node that is gone leads no more either.
             drop(leadership.wait_for(|known| !known.is_ready_leader).await);
@@ -56,6 +58,7 @@ pub(crate) async fn run(server: Arc<Server>, mut members: watch::Receiver<Vec<Me
             () = server.end_sessions_forever(&status) => {}
             () = server.reap_forever(&status) => {}
             () = server.write_config_entries() => {}
+            () = server.reap_tokens_forever() => {}
         }
         server.timers.lock().clear();
     }

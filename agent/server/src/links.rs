@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use lictor_rpc::{ClusterError, Datacenters, Pool};
+use lictor_types::acl::AclAuthMethod;
 use lictor_types::coordinate::Coordinate;
-use lictor_types::{KeyringReply, KeyringRequest};
+use lictor_types::{KeyringReply, KeyringRequest, Token};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The servers of the WAN pool, as this one sees them.
@@ -29,6 +31,16 @@ pub trait GossipDoor: Send + Sync + 'static {
     async fn distant_servers(&self) -> DistantServers;
 }
 
+/// The systems that know callers, by auth methods.
+#[async_trait]
+pub trait IdentityDoor: Send + Sync + 'static {
+    /// What the system of an auth method knows of who shows it a token, by names such as `serviceaccount.name`.
+    ///
+    /// # Errors
+    /// `Refused` with a sentence: it knows nothing of it, or did not answer.
+    async fn verify(&self, method: &AclAuthMethod, bearer: &Token) -> Result<BTreeMap<String, String>, ClusterError>;
+}
+
 /// The ways to other servers; without any of them this server is alone.
 #[derive(Clone, Default)]
 pub struct Links {
@@ -38,4 +50,6 @@ pub struct Links {
     pub datacenters: Option<Arc<Datacenters>>,
     /// To the gossip pools.
     pub gossip: Option<Arc<dyn GossipDoor>>,
+    /// To the systems that know callers.
+    pub identities: Option<Arc<dyn IdentityDoor>>,
 }

@@ -12,7 +12,7 @@ use lictor_types::prepared_query::{QuerySource, ServiceQuery};
 use lictor_types::query::CheckServiceNode;
 use lictor_types::{
     Command, HealthStatus, PreparedExecute, PreparedExecution, PreparedFailover, PreparedQuery, PreparedQueryVerb, Query,
-    QueryOptions, Reply, Token,
+    QueryOptions, Reply,
 };
 use rand::seq::SliceRandom;
 use std::borrow::Cow;
@@ -41,7 +41,7 @@ impl Server {
             }
             Query::PreparedFailover(failover) => {
                 self.make_fresh(options.consistency).await?;
-                Reply::PreparedExecution(Some(Box::new(self.take_over(failover, options))))
+                Reply::PreparedExecution(Some(Box::new(self.take_over(failover, options).await?)))
             }
             _ => return Ok(None),
         };
@@ -66,7 +66,7 @@ impl Server {
     ) -> Result<Option<PreparedExecution>, ClusterError> {
         let state = self.catalog.snapshot();
         let Some(query) = resolve(&state, &execute.name)? else { return Ok(None) };
-        let mut found = self.instances(&state, &query, execute.connect, options);
+        let mut found = self.instances(&state, &query, execute.connect, options).await?;
         let source = &execute.source;
         let near = near(&state, &query, options, source);
         if !near.is_empty() && is_same(&source.datacenter, &self.settings.node.datacenter) {
@@ -84,14 +84,20 @@ impl Server {
     }
 
     /// Executes for another datacenter: nobody there is near to anything here.
-    fn take_over(&self, failover: &PreparedFailover, options: &QueryOptions) -> PreparedExecution {
-        let mut found = self.instances(&self.catalog.snapshot(), &failover.query, failover.connect, options);
+    async fn take_over(&self, failover: &PreparedFailover, options: &QueryOptions) -> Result<PreparedExecution, ClusterError> {
+        let mut found = self.instances(&self.catalog.snapshot(), &failover.query, failover.connect, options).await?;
         cut(&mut found.nodes, failover.limit);
-        found
+        Ok(found)
     }
 
     /// What the query comes to in this datacenter, in random order.
-    fn instances(&self, state: &State, query: &PreparedQuery, connect: bool, options: &QueryOptions) -> PreparedExecution {
+    async fn instances(
+        &self,
+        state: &State,
+        query: &PreparedQuery,
+        connect: bool,
+        options: &QueryOptions,
+    ) -> Result<PreparedExecution, ClusterError> {
         let wanted = &query.service;
         let of_service = Query::HealthService {
             service: wanted.service.clone(),
@@ -104,17 +110,17 @@ impl Server {
             None => Reply::HealthService(Vec::new()),
         };
         let token = if query.token.is_anonymous() { &options.token } else { &query.token };
-        self.settings.acl.resolve(token).redact(&mut reply);
-        let Reply::HealthService(mut nodes) = reply else { return PreparedExecution::default() };
+        self.authorizer(token).await?.redact(&mut reply);
+        let Reply::HealthService(mut nodes) = reply else { return Ok(PreparedExecution::default()) };
         nodes.retain(|row| is_wanted(wanted, row));
         nodes.shuffle(&mut *self.chance.lock());
-        PreparedExecution {
+        Ok(PreparedExecution {
             service: wanted.service.clone(),
             nodes,
             dns: query.dns.clone(),
             datacenter: self.settings.node.datacenter.clone(),
             failovers: 0,
-        }
+        })
     }
 
     /// Refuses a query that the state would refuse, or of which the template cannot be read.
@@ -129,17 +135,17 @@ impl Server {
 
     /// Refuses a change to a query that is not there, or that the caller may not touch. Before anything else is looked at, as
     /// Consul does.
-    pub(crate) async fn check_prepared_query(&self, command: &Command, token: &Token) -> Result<(), ClusterError> {
+    pub(crate) async fn check_prepared_query(&self, command: &Command, authorizer: &Authorizer) -> Result<(), ClusterError> {
         let Command::PreparedQuery { verb: PreparedQueryVerb::Update | PreparedQueryVerb::Delete, query } = command else {
             return Ok(());
         };
-        authorize::command(&self.settings.acl, token, command)?;
+        authorize::command(&self.catalog.snapshot(), authorizer, command)?;
         self.wait_for_lease().await?;
         uuid_text::check(&query.id).map_err(|fault| {
             ClusterError::BadRequest(format!("Prepared Query lookup failed: failed prepared query lookup: index error: {fault}"))
         })?;
         match self.catalog.snapshot().prepared_query(&query.id) {
-            Some(known) => authorize::existing_prepared_query(&self.settings.acl, token, known),
+            Some(known) => authorize::existing_prepared_query(authorizer, known),
             None => Err(ClusterError::Refused(format!("Cannot modify non-existent prepared query: '{}'", query.id))),
         }
     }
@@ -288,6 +294,7 @@ fn is_same(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
     use lictor_rpc::fake::FakeCluster;
+    use lictor_types::Token;
     use parking_lot::Mutex;
 
     fn names(text: &str) -> Vec<String> {

@@ -9,8 +9,9 @@ use crate::server::Server;
 use crate::uuid_text;
 use lictor_acl::Authorizer;
 use lictor_catalog::{QueryScope, WatchSet};
+use lictor_net::clock;
 use lictor_rpc::{Answer, ClusterError, Content};
-use lictor_types::{Consistency, Index, Query, QueryMeta, QueryOptions, Reply};
+use lictor_types::{AclQuery, AclReply, Consistency, Index, Query, QueryMeta, QueryOptions, Reply};
 
 /// A query with all that shapes its answer.
 pub(crate) struct Asked<'a> {
@@ -57,7 +58,13 @@ impl Server {
     }
 
     async fn answer_here(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
-        let authorizer = authorize::query(&self.settings.acl, &options.token, query)?;
+        // These judge who asks themselves.
+        if let Some(reply) = self.answer_acl(query, options).await? {
+            return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(reply) });
+        }
+        // What everybody may know is not refused to those whom nobody knows.
+        let authorizer = if is_known_here(query) { Authorizer::AllowAll } else { self.authorizer(&options.token).await? };
+        authorize::query(&authorizer, query)?;
         if let Some(reply) = self.answer_without_catalog(query).await {
             // Nothing here has an index of its own, but who keeps answers wants to know how far this server is.
             let index = self.catalog.snapshot().index().max(Index(1));
@@ -69,6 +76,7 @@ impl Server {
         }
         match query {
             Query::SessionInfo(id) => check_id("session", id)?,
+            Query::Acl(asked) => check_acl_id(asked)?,
             Query::PreparedQuery(id) => check_id("prepared query", id)?,
             Query::Intention(id) => check_id("intention", id)?,
             Query::IntentionCheck { source, destination } => {
@@ -85,9 +93,9 @@ impl Server {
             _ => {}
         }
         let refine = Refine::new(query, options)?;
-        let asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
+        let mut asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
         self.make_fresh(options.consistency).await?;
-        let Found { index, content, filtered, .. } = self.wait_for_change(&asked, options).await?;
+        let Found { index, content, filtered, .. } = self.wait_for_change(&mut asked, options).await?;
         Ok(Answer { meta: QueryMeta { filtered_by_acls: filtered, ..self.meta(index, query, options) }, content })
     }
 
@@ -139,12 +147,24 @@ impl Server {
             // The names alone do not say enough for an expression; later instances than the answer's do no harm.
             asked.refine.services(&mut reply, || self.catalog.snapshot().all_instances(&asked.scope));
         }
-        let filtered = if let Query::PreparedQuery(_) = asked.query {
-            redact_one(&asked.authorizer, &mut reply)?;
-            false
-        } else {
-            asked.authorizer.redact(&mut reply)
-        };
+        let filtered =
+            if let (Query::Intention(_) | Query::IntentionExact { .. }, Reply::Intentions(rows)) = (asked.query, &reply) {
+                // It is there, but not for this caller.
+                if !rows.is_empty() && asked.authorizer.redact(&mut reply) {
+                    return Err(ClusterError::PermissionDenied);
+                }
+                false
+            } else if let Query::PreparedQuery(_) = asked.query {
+                redact_one(&asked.authorizer, &mut reply)?;
+                false
+            } else {
+                asked.authorizer.redact_answer(asked.query, &mut reply)
+            };
+        if let Reply::Acl(AclReply::Tokens(rows)) = &mut reply {
+            // The leader deletes those that have ended, but not at once.
+            let now = clock::wall_unix_ms();
+            rows.retain(|token| !token.has_expired(now));
+        }
         Ok(Found { index, content: Content::new(reply), watch, filtered })
     }
 }
@@ -153,12 +173,33 @@ fn check_id(of: &str, id: &str) -> Result<(), ClusterError> {
     uuid_text::check(id).map_err(|fault| ClusterError::BadRequest(format!("failed {of} lookup: index error: {fault}")))
 }
 
+fn check_acl_id(asked: &AclQuery) -> Result<(), ClusterError> {
+    match asked {
+        AclQuery::Policy(id) => check_id("acl policy", id),
+        AclQuery::Role(id) => check_id("acl role", id),
+        AclQuery::Token(id) => check_id("acl token", id),
+        AclQuery::BindingRule(id) => check_id("acl binding rule", id),
+        _ => Ok(()),
+    }
+}
+
 /// What every server knows without the catalog.
 pub(crate) fn is_known_here(query: &Query) -> bool {
     matches!(query, Query::Datacenters | Query::StatusLeader | Query::StatusPeers)
 }
 
+/// Tables that only the primary datacenter has.
+pub(crate) fn is_kept_in_primary(query: &Query) -> bool {
+    match query {
+        Query::Acl(asked) => !matches!(**asked, AclQuery::Resolve { .. } | AclQuery::Judge(_) | AclQuery::Replication),
+        _ => false,
+    }
+}
+
 /// One key or one session costs less to look up than to keep.
 fn is_worth_keeping(query: &Query) -> bool {
-    !matches!(query, Query::KvGet(_) | Query::SessionInfo(_) | Query::NodeCoordinates(_) | Query::PreparedQuery(_))
+    !matches!(
+        query,
+        Query::KvGet(_) | Query::SessionInfo(_) | Query::NodeCoordinates(_) | Query::PreparedQuery(_) | Query::Acl(_)
+    )
 }

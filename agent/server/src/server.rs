@@ -1,5 +1,6 @@
 //! The server itself: what its parts share, and the door `Cluster`.
 
+use crate::acl::Kept;
 use crate::authorize;
 use crate::bootstrap;
 use crate::cache::Cache;
@@ -8,11 +9,12 @@ use crate::leader;
 use crate::leader::{ServersSeen, SessionTimers};
 use crate::limit::Limiter;
 use crate::links::Links;
-use crate::query::is_known_here;
+use crate::query::{is_kept_in_primary, is_known_here};
 use crate::settings::ServerSettings;
 use crate::snapshot::SAVED_AT_ONCE_MAX;
 use crate::uuid_text;
 use async_trait::async_trait;
+use lictor_acl::Authorizer;
 use lictor_catalog::Catalog;
 use lictor_net::{Shutdown, clock};
 use lictor_raft::RaftNode;
@@ -46,6 +48,11 @@ pub struct Server {
     pub(crate) restoring: Arc<tokio::sync::Mutex<()>>,
     /// Told when a saved state was restored.
     pub(crate) restored: Notify,
+    /// Held while policies, roles or tokens are changed.
+    pub(crate) changing_acl: tokio::sync::Mutex<()>,
+    /// What callers may do, as long as nothing changes.
+    pub(crate) kept_authorizers: Kept,
+    pub(crate) started: clock::Instant,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -92,6 +99,9 @@ impl Server {
             saving: Arc::new(Semaphore::new(SAVED_AT_ONCE_MAX)),
             restoring: Arc::default(),
             restored: Notify::new(),
+            changing_acl: tokio::sync::Mutex::default(),
+            kept_authorizers: Kept::default(),
+            started: clock::now(),
             shutdown: shutdown.clone(),
         });
         let expected = server.settings.bootstrap_expect;
@@ -142,6 +152,11 @@ impl Cluster for Server {
         if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
             return datacenters.query(query, options).await;
         }
+        if is_kept_in_primary(query)
+            && let Some(primary) = self.acl_datacenter()
+        {
+            return Box::pin(self.query(query, &QueryOptions { datacenter: primary, ..options.clone() })).await;
+        }
         let started = clock::now();
         // Who leads, and who is there, is asked to find out where to go.
         if !is_known_here(query) {
@@ -182,8 +197,22 @@ impl Cluster for Server {
         if let Some(datacenters) = self.elsewhere(&options.datacenter)? {
             return datacenters.operate(operation, options).await;
         }
+        if let Operation::Acl(_) = operation
+            && let Some(primary) = self.acl_datacenter()
+        {
+            return Box::pin(self.operate(operation, &WriteOptions { datacenter: primary, ..options.clone() })).await;
+        }
         self.limiter.write(self.raft.has_lease(), clock::now)?;
-        authorize::operation(&self.settings.acl, &options.token, operation)?;
+        if matches!(operation, Operation::Acl(_)) && self.settings.acl.is_none() {
+            return Err(ClusterError::AclDisabled);
+        }
+        match self.authorizer(&options.token).await {
+            // Who asks for a first token, or to forget one, is told what is wrong with that.
+            Err(ClusterError::AclNotFound) if matches!(operation, Operation::Acl(_)) => {
+                authorize::operation(&Authorizer::DenyAll, operation).map_err(|_| ClusterError::AclNotFound)?;
+            }
+            known => authorize::operation(&known?, operation)?,
+        }
         self.operate_somewhere(operation, options).await
     }
 
@@ -207,7 +236,8 @@ impl Cluster for Server {
         let Some(session) = found else { return Ok(None) };
         let renewal =
             Command::Session { verb: lictor_types::SessionVerb::Create, session: Session::clone(&session), now_unix_ms: 0 };
-        authorize::command(&self.settings.acl, &options.token, &renewal)?;
+        let authorizer = self.authorizer(&options.token).await?;
+        authorize::command(&self.catalog.snapshot(), &authorizer, &renewal)?;
         self.timers.lock().renew(&session, clock::now());
         Ok(Some(session))
     }

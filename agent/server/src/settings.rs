@@ -1,7 +1,7 @@
 //! What a server is told at its start.
 
+use crate::acl::AclSettings;
 use crate::limit::RequestLimits;
-use lictor_acl::Acl;
 use lictor_types::{AutopilotConfig, ConfigEntry, Node};
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use std::time::Duration;
 pub struct ServerSettings {
     /// This node's row in the catalog: name, id, address, datacenter, tagged addresses, metadata.
     pub node: Node,
-    /// The rules.
-    pub acl: Acl,
+    /// Access control; `None`: everybody may do everything.
+    pub acl: Option<AclSettings>,
     /// Shortest time to live of a session; Consul's `session_ttl_min`, 10 s.
     pub session_ttl_min: Duration,
     /// How long a blocking query waits when it doesn't say; Consul's `default_query_time`, 5 min.
@@ -39,7 +39,7 @@ impl ServerSettings {
     pub fn new(node: Node) -> Self {
         Self {
             node,
-            acl: Acl::allow_all(),
+            acl: None,
             session_ttl_min: Duration::from_secs(10),
             query_time_default: Duration::from_secs(300),
             query_time_max: Duration::from_secs(600),

@@ -37,7 +37,7 @@ const PORTIONS_WAITING: usize = 2;
 impl Server {
     /// Saves the state, here or at the leader.
     pub(crate) async fn save_somewhere(&self, options: &QueryOptions) -> Result<SavedSnapshot, ClusterError> {
-        authorize::snapshot(&self.settings.acl, &options.token)?;
+        authorize::snapshot(&self.authorizer(&options.token).await?)?;
         if self.is_for_leader(options) {
             let elsewhere = self.at_leader(Kind::Read, options.forwarded, |pool, leader| async move {
                 let passed_on = QueryOptions { forwarded: true, ..options.clone() };
@@ -84,7 +84,7 @@ impl Server {
 
     /// Restores an archive, here or at the leader.
     pub(crate) async fn restore_somewhere(&self, archive: Chunks, options: &WriteOptions) -> Result<(), ClusterError> {
-        authorize::snapshot(&self.settings.acl, &options.token)?;
+        authorize::snapshot(&self.authorizer(&options.token).await?)?;
         if self.needs_leader() {
             // The archive can be sent only once: first the leader must be there.
             let reached = self.at_leader(Kind::Read, options.forwarded, |pool, leader| async move {

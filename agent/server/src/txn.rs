@@ -3,14 +3,16 @@
 use crate::authorize;
 use crate::server::Server;
 use crate::write::validate;
+use lictor_acl::Authorizer;
 use lictor_rpc::ClusterError;
-use lictor_types::{Index, QueryMeta, QueryOptions, Token, TxnError, TxnOp, TxnReply};
+use lictor_types::{Index, QueryMeta, QueryOptions, TxnError, TxnOp, TxnReply};
 
 impl Server {
     /// What is wrong with operations whatever the state is, or not allowed to the caller.
-    pub(crate) fn txn_faults(&self, ops: &[TxnOp], token: &Token) -> Vec<TxnError> {
+    pub(crate) fn txn_faults(&self, ops: &[TxnOp], authorizer: &Authorizer) -> Vec<TxnError> {
+        let state = self.catalog.snapshot();
         let fault = |(op_index, op): (usize, &TxnOp)| {
-            let allowed = || authorize::txn_op(&self.settings.acl, token, op).map_err(|denied| denied.to_string());
+            let allowed = || authorize::txn_op(&state, authorizer, op).map_err(|denied| denied.to_string());
             validate::txn_op(op).and_then(|()| allowed()).err().map(|what| TxnError { op_index, what })
         };
         ops.iter().enumerate().filter_map(fault).collect()
@@ -27,11 +29,12 @@ impl Server {
             return Ok(answer);
         }
         self.make_fresh(options.consistency).await?;
-        let faults = self.txn_faults(ops, &options.token);
+        let authorizer = self.authorizer(&options.token).await?;
+        let faults = self.txn_faults(ops, &authorizer);
         let mut filtered = false;
         let reply = if faults.is_empty() {
             let mut reply = self.catalog.snapshot().read_txn(ops);
-            filtered = self.settings.acl.resolve(&options.token).redact_txn(&mut reply.results);
+            filtered = authorizer.redact_txn(&mut reply.results);
             reply
         } else {
             TxnReply::failed(faults)

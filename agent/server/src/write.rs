@@ -5,9 +5,10 @@ pub(crate) mod validate;
 
 use crate::authorize;
 use crate::server::Server;
+use lictor_acl::Authorizer;
 use lictor_net::clock;
 use lictor_rpc::{ClusterError, WriteOptions};
-use lictor_types::{Command, ConfigEntryVerb, IntentionVerb, Outcome, PreparedQueryVerb, SessionVerb, TxnReply};
+use lictor_types::{Command, ConfigEntryVerb, IntentionVerb, Outcome, PreparedQueryVerb, Register, SessionVerb, TxnReply};
 use uuid::Uuid;
 
 impl Server {
@@ -39,9 +40,10 @@ impl Server {
     /// Carries out a command here.
     pub(crate) async fn write(&self, mut command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError> {
         fill(&mut command, clock::wall_unix_ms());
-        self.check_prepared_query(&command, &options.token).await?;
+        let authorizer = self.authorizer(&options.token).await?;
+        self.check_prepared_query(&command, &authorizer).await?;
         let refused = match &command {
-            Command::RegisterBatch(_) | Command::Batch(_) => self.take_out_refused(&mut command),
+            Command::RegisterBatch(_) | Command::Batch(_) => self.take_out_refused(&mut command, &authorizer),
             single => {
                 self.validate(single).map_err(ClusterError::BadRequest)?;
                 Vec::new()
@@ -49,13 +51,16 @@ impl Server {
         };
         if let Command::Txn { ops, .. } = &command {
             // Told for each operation, and not allowed is only one of the things that may be wrong with it.
-            let faults = self.txn_faults(ops, &options.token);
+            let faults = self.txn_faults(ops, &authorizer);
             if !faults.is_empty() {
                 return Ok(Outcome::Txn(TxnReply::failed(faults)));
             }
         }
-        self.check_intention(&command, &options.token)?;
-        authorize::command(&self.settings.acl, &options.token, &command)?;
+        self.check_intention(&command, &authorizer)?;
+        // Those of a batch were judged one by one.
+        if !matches!(command, Command::RegisterBatch(_) | Command::Batch(_)) {
+            authorize::command(&self.catalog.snapshot(), &authorizer, &command)?;
+        }
         if is_empty(&command) {
             return Ok(Outcome::Batch(put_back(Vec::new(), refused)));
         }
@@ -65,7 +70,7 @@ impl Server {
             Outcome::Refused(sentence) => Err(ClusterError::Refused(sentence)),
             Outcome::Batch(outcomes) => Ok(Outcome::Batch(put_back(outcomes, refused))),
             Outcome::Txn(mut reply) => {
-                self.settings.acl.resolve(&options.token).redact_txn(&mut reply.results);
+                authorizer.redact_txn(&mut reply.results);
                 Ok(Outcome::Txn(reply))
             }
             outcome => Ok(outcome),
@@ -73,7 +78,7 @@ impl Server {
     }
 
     /// Removes the parts of a batch that are refused; answers their places and why. The rest goes on.
-    fn take_out_refused(&self, command: &mut Command) -> Vec<(usize, String)> {
+    fn take_out_refused(&self, command: &mut Command, authorizer: &Authorizer) -> Vec<(usize, String)> {
         let mut refused = Vec::new();
         let mut at = 0;
         let mut judge = |verdict: Result<(), String>| {
@@ -83,9 +88,16 @@ impl Server {
         };
         match command {
             Command::RegisterBatch(registers) => {
-                registers.retain(|register| judge(validate::register(register)));
+                let state = self.catalog.snapshot();
+                let may =
+                    |register: &Register| authorize::register(&state, authorizer, register).map_err(|denied| denied.to_string());
+                registers.retain(|register| judge(validate::register(register).and_then(|()| may(register))));
             }
-            Command::Batch(parts) => parts.retain(|part| judge(self.validate(part))),
+            Command::Batch(parts) => {
+                let state = self.catalog.snapshot();
+                let may = |part: &Command| authorize::command(&state, authorizer, part).map_err(|denied| denied.to_string());
+                parts.retain(|part| judge(self.validate(part).and_then(|()| may(part))));
+            }
             _ => {}
         }
         refused
@@ -108,6 +120,7 @@ impl Server {
             // What is wrong with an operation of a transaction is an answer, not a failure.
             Command::Autopilot { .. } | Command::ReapTombstones(_) | Command::Txn { .. } => Ok(()),
             // Its steps belong together, and only who leads a restore knows whether they do.
+            Command::Acl(_) => Err("who may do what is changed by a request".to_owned()),
             Command::Restore { .. } => Err("a snapshot is restored as a whole".to_owned()),
         }
     }
@@ -131,7 +144,11 @@ fn fill(command: &mut Command, now: u64) {
                 query.id = Uuid::new_v4().to_string();
             }
         }
-        Command::Coordinates(_) | Command::ReapTombstones(_) | Command::Autopilot { .. } | Command::Restore { .. } => {}
+        Command::Coordinates(_)
+        | Command::ReapTombstones(_)
+        | Command::Autopilot { .. }
+        | Command::Restore { .. }
+        | Command::Acl(_) => {}
         Command::ConfigEntry { entry, .. } => entry.normalise(),
         Command::Intention { verb, intention } => {
             intention.normalise();

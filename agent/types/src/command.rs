@@ -1,5 +1,6 @@
 //! What raft replicates. A command carries every timestamp, id and decision: applying it is a pure function of the state.
 
+use crate::acl::AclCommand;
 use crate::check::HealthCheck;
 use crate::config_entry::ConfigEntry;
 use crate::coordinate::NodeCoordinate;
@@ -91,6 +92,8 @@ pub enum Command {
         /// The intention; for `Delete` only its id counts, for `DeleteExact` only its ends.
         intention: Box<Intention>,
     },
+    /// Changes who may do what.
+    Acl(Box<AclCommand>),
 }
 
 /// A registration, as `/v1/catalog/register` and anti-entropy send it.

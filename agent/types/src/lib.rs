@@ -1,13 +1,14 @@
 //! The nouns of the field and their JSON shape: what every other room speaks.
 //!
 //! Owns: nodes, services, checks, sessions, prepared queries, central configuration
-//! entries, intentions, key/value entries, members, definitions, the commands that raft
+//! entries, intentions, policies and tokens, key/value entries, members, definitions, the commands that raft
 //! replicates ([`Command`]) and the questions one may ask of the cluster ([`Query`], [`Reply`]).
 //! Never: does IO, reads a clock, names tokio, hyper or openraft.
 //! Entry points: [`command::Command`], [`query::Query`], [`definition::ServiceDefinition`].
 //!
 //! JSON names are those of HashiCorp Consul's HTTP API, so that existing clients read them unchanged.
 
+pub mod acl;
 pub mod check;
 pub mod command;
 pub mod config_entry;
@@ -31,6 +32,7 @@ pub mod session;
 pub mod txn;
 pub mod wan;
 
+pub use acl::{AclCommand, AclQuery, AclReply, AclRequest};
 pub use check::{CheckRun, CheckUpdate, HealthCheck, HealthCheckDefinition, HealthStatus};
 pub use command::{
     Command, ConfigEntryVerb, Deregister, IntentionVerb, KvVerb, Outcome, PreparedQueryVerb, Register, SessionVerb,

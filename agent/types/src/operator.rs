@@ -1,7 +1,9 @@
 //! What operators see and set of the cluster itself: raft's members, autopilot. JSON names are those of `/v1/operator/*`.
 
+use crate::acl::{AclDone, AclRequest};
 use crate::ids::Index;
 use crate::member::MemberStatus;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -152,6 +154,8 @@ pub enum Operation {
         /// All else of it, as the members know to read it.
         payload: Bytes,
     },
+    /// Changes who may do what.
+    Acl(Box<AclRequest>),
 }
 
 /// What an operation answers.
@@ -161,6 +165,8 @@ pub enum Operated {
     Done,
     /// To `Keyring`: one reply a pool, the WAN's first. What failed on a member is in its `messages`.
     Keyring(Vec<KeyringReply>),
+    /// To `Acl`.
+    Acl(Box<AclDone>),
 }
 
 /// What is done with the keys of gossip encryption, on every member.

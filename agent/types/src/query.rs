@@ -1,5 +1,6 @@
 //! The questions one may ask of the cluster, and their answers.
 
+use crate::acl::{AclQuery, AclReply};
 use crate::check::HealthCheck;
 use crate::config_entry::{ConfigEntry, EntryKind};
 use crate::coordinate::NodeCoordinate;
@@ -142,6 +143,8 @@ pub enum Query {
     },
     /// How much there is in the datacenter.
     Usage,
+    /// Who may do what.
+    Acl(Box<AclQuery>),
 }
 
 /// How fresh an answer must be.
@@ -248,6 +251,8 @@ pub enum Reply {
     Allowed(bool),
     /// To `Usage`.
     Usage(Usage),
+    /// To `Acl`. Shaped by `http`: secrets are in it.
+    Acl(#[serde(skip)] AclReply),
 }
 
 fn null_when_empty<S: serde::Serializer, T: Serialize>(rows: &[T], serializer: S) -> Result<S::Ok, S::Error> {

@@ -172,7 +172,10 @@ impl Running {
         let begin = crate::load::now();
         while http::send(self.ports.http, method, path, Some("1").filter(|_| method == "PUT")).status != 200 {
             if begin.elapsed() > patience {
-                bail!("{method} {path} had no answer within {patience:?}:\n{}", fs::read_to_string(self.folder.path().join("log"))?);
+                bail!(
+                    "{method} {path} had no answer within {patience:?}:\n{}",
+                    fs::read_to_string(self.folder.path().join("log"))?
+                );
             }
             std::thread::sleep(Duration::from_millis(1));
         }

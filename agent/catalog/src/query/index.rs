@@ -49,6 +49,7 @@ impl State {
             Query::Intentions | Query::Intention(_) | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => {
                 self.intentions.index
             }
+            Query::Acl(asked) => self.acl_index(asked)?,
             Query::GatewayServices(_) => self.config_entries.index.max(services),
         };
         Some(index.max(self.restored).max(Index(1)))

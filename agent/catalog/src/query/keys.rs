@@ -1,6 +1,7 @@
 //! What the answer to a query depends on. It follows from the query alone, so a watch can be set before the state is read.
 
 use super::QueryScope;
+use super::acl::table_of;
 use crate::key::{Key, fold};
 use crate::watch::WatchKey;
 use lictor_types::Query;
@@ -43,6 +44,10 @@ pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
         Query::ConfigEntries(Some(kind)) => WatchKey::ConfigEntriesOf(*kind),
         Query::Intentions | Query::IntentionExact { .. } | Query::IntentionMatch { .. } => WatchKey::Intentions,
         Query::Intention(id) => WatchKey::Intention(Key::uuid(id)),
+        Query::Acl(asked) => match table_of(asked) {
+            Some(table) => WatchKey::Acl(table),
+            None => return Vec::new(),
+        },
         Query::ConfigEntry { kind, name } => WatchKey::ConfigEntry(*kind, folded(name)),
     }];
     match query {

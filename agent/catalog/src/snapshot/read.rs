@@ -170,6 +170,11 @@ pub(super) fn row(kind: u8, content: &[u8], position: u64) -> Result<Row, Snapsh
         record::AUTOPILOT => Row::Autopilot(decode(content, position)?),
         record::PREPARED_QUERY => Row::PreparedQuery(decode(content, position)?),
         record::INTENTION => Row::Intention(decode(content, position)?),
+        record::ACL_POLICY => Row::AclPolicy(decode(content, position)?),
+        record::ACL_ROLE => Row::AclRole(decode(content, position)?),
+        record::ACL_TOKEN => Row::AclToken(decode(content, position)?),
+        record::ACL_AUTH_METHOD => Row::AclAuthMethod(decode(content, position)?),
+        record::ACL_BINDING_RULE => Row::AclBindingRule(decode(content, position)?),
         record::CONFIG_ENTRY => Row::ConfigEntry(decode(content, position)?),
         other => return Err(damaged(position, format!("kind {other} is not known"))),
     })
@@ -201,6 +206,11 @@ pub(super) fn insert(state: &mut State, row: Row) {
         Row::Autopilot(config) => state.autopilot = Some(Arc::new(config)),
         Row::PreparedQuery(query) => state.prepared_queries.insert(PreparedRow::new(Arc::new(*query))),
         Row::Intention(intention) => state.intentions.insert(Arc::new(*intention)),
+        Row::AclPolicy(row) => state.acl.policies.insert(Arc::new(*row)),
+        Row::AclRole(row) => state.acl.roles.insert(Arc::new(*row)),
+        Row::AclToken(row) => state.acl.tokens.insert(Arc::new(*row)),
+        Row::AclAuthMethod(row) => state.acl.methods.insert(Arc::new(*row)),
+        Row::AclBindingRule(row) => state.acl.rules.insert(Arc::new(*row)),
         Row::ConfigEntry(entry) => state.config_entries.insert(Arc::new(*entry)),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::schema::State;
 use lictor_types::Intention;
+use lictor_types::acl::{AclAuthMethod, AclBindingRule, AclPolicy, AclRole, AclToken};
 use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::{
     AutopilotConfig, ConfigEntry, HealthCheck, Index, KvEntry, Node, NodeName, NodeService, PreparedQuery, Session,
@@ -24,6 +25,11 @@ pub(super) const AUTOPILOT: u8 = 12;
 pub(super) const CONFIG_ENTRY: u8 = 13;
 pub(super) const INTENTION: u8 = 14;
 pub(super) const PREPARED_QUERY: u8 = 11;
+pub(super) const ACL_POLICY: u8 = 15;
+pub(super) const ACL_ROLE: u8 = 16;
+pub(super) const ACL_TOKEN: u8 = 17;
+pub(super) const ACL_AUTH_METHOD: u8 = 18;
+pub(super) const ACL_BINDING_RULE: u8 = 19;
 /// Added to the kinds of rows that are not of the state but of the one that is being restored; alone, what is known of that restore.
 pub(super) const STAGED: u8 = 0x80;
 
@@ -46,6 +52,12 @@ pub(crate) struct Header {
     pub(super) restored: Index,
     pub(super) config_entries: Index,
     pub(super) intentions: Index,
+    pub(super) acl_policies: Index,
+    pub(super) acl_roles: Index,
+    pub(super) acl_tokens: Index,
+    pub(super) acl_auth_methods: Index,
+    pub(super) acl_binding_rules: Index,
+    pub(super) acl_bootstrap: Index,
 }
 
 impl Header {
@@ -66,6 +78,12 @@ impl Header {
             restored: state.restored,
             config_entries: state.config_entries.index,
             intentions: state.intentions.index,
+            acl_policies: state.acl.policies.index,
+            acl_roles: state.acl.roles.index,
+            acl_tokens: state.acl.tokens.index,
+            acl_auth_methods: state.acl.methods.index,
+            acl_binding_rules: state.acl.rules.index,
+            acl_bootstrap: state.acl.bootstrap,
         }
     }
 
@@ -84,6 +102,12 @@ impl Header {
         state.restored = self.restored;
         state.config_entries.index = self.config_entries;
         state.intentions.index = self.intentions;
+        state.acl.policies.index = self.acl_policies;
+        state.acl.roles.index = self.acl_roles;
+        state.acl.tokens.index = self.acl_tokens;
+        state.acl.methods.index = self.acl_auth_methods;
+        state.acl.rules.index = self.acl_binding_rules;
+        state.acl.bootstrap = self.acl_bootstrap;
     }
 }
 
@@ -128,6 +152,11 @@ pub(super) enum Row {
     PreparedQuery(Box<PreparedQuery>),
     ConfigEntry(Box<ConfigEntry>),
     Intention(Box<Intention>),
+    AclPolicy(Box<AclPolicy>),
+    AclRole(Box<AclRole>),
+    AclToken(Box<AclToken>),
+    AclAuthMethod(Box<AclAuthMethod>),
+    AclBindingRule(Box<AclBindingRule>),
 }
 
 impl Row {
@@ -146,7 +175,12 @@ impl Row {
             | Self::Autopilot(_)
             | Self::PreparedQuery(_)
             | Self::ConfigEntry(_)
-            | Self::Intention(_) => None,
+            | Self::Intention(_)
+            | Self::AclPolicy(_)
+            | Self::AclRole(_)
+            | Self::AclToken(_)
+            | Self::AclAuthMethod(_)
+            | Self::AclBindingRule(_) => None,
         }
     }
 }

@@ -45,6 +45,32 @@ fn sample() -> Bench {
         json!({"ID": "22222222-aaaa-4000-8000-000000000001", "Name": "q", "Session": "s1", "Token": "t",
             "Template": {"Type": "name_prefix_match", "Regexp": "^q-(.*)$"}, "Service": {"Service": "${match(1)}", "Tags": ["a"]}}),
     );
+    use lictor_types::acl::{AclAuthMethod, AclBindingRule, AclCommand, AclPolicy, AclRole, AclToken, Bootstrap};
+    let token = AclToken {
+        accessor_id: "a1".into(),
+        secret_id: lictor_types::Token::new("s1"),
+        expiration_time: jiff::Timestamp::from_second(9).ok(),
+        ..AclToken::default()
+    };
+    let config = json!({"Host": "https://x", "deep": [1, null]}).as_object().cloned().unwrap();
+    for command in [
+        AclCommand::SetPolicies(vec![AclPolicy {
+            id: "p1".into(),
+            name: "one".into(),
+            rules: "r".into(),
+            ..AclPolicy::default()
+        }]),
+        AclCommand::SetRoles(vec![AclRole { id: "r1".into(), name: "role".into(), ..AclRole::default() }]),
+        AclCommand::Bootstrap(Box::new(Bootstrap { token, ..Bootstrap::default() })),
+        AclCommand::SetAuthMethod(Box::new(AclAuthMethod { name: "m".into(), config, ..AclAuthMethod::default() })),
+        AclCommand::SetBindingRule(Box::new(AclBindingRule {
+            id: "b1".into(),
+            auth_method: "m".into(),
+            ..AclBindingRule::default()
+        })),
+    ] {
+        assert_eq!(bench.apply(&Command::Acl(Box::new(command))), Outcome::Done);
+    }
     bench
 }
 
@@ -72,6 +98,11 @@ fn a_state_survives() {
         Query::NodeServices("11111111".into()),
         Query::Coordinates,
         Query::PreparedQueries,
+        Query::Acl(Box::new(lictor_types::AclQuery::Policies)),
+        Query::Acl(Box::new(lictor_types::AclQuery::RoleNamed("role".into()))),
+        Query::Acl(Box::new(lictor_types::AclQuery::Token("a1".into()))),
+        Query::Acl(Box::new(lictor_types::AclQuery::AuthMethods)),
+        Query::Acl(Box::new(lictor_types::AclQuery::BindingRule("b1".into()))),
     ];
     for query in queries {
         assert_eq!(restored.ask(&query), bench.ask(&query), "{query:?}");

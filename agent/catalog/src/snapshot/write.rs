@@ -135,6 +135,21 @@ fn rows(to: &mut impl Records, state: &State, mark: u8) -> io::Result<()> {
     for intention in state.intentions.iter() {
         to.record(mark | record::INTENTION, &**intention)?;
     }
+    for row in state.acl.policies.iter() {
+        to.record(mark | record::ACL_POLICY, &**row)?;
+    }
+    for row in state.acl.roles.iter() {
+        to.record(mark | record::ACL_ROLE, &**row)?;
+    }
+    for row in state.acl.tokens.iter() {
+        to.record(mark | record::ACL_TOKEN, &**row)?;
+    }
+    for row in state.acl.methods.iter() {
+        to.record(mark | record::ACL_AUTH_METHOD, &**row)?;
+    }
+    for row in state.acl.rules.iter() {
+        to.record(mark | record::ACL_BINDING_RULE, &**row)?;
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! `lictor acl …`: policies, roles, tokens, and the first token of a cluster.
 
+pub mod auth_method;
+pub mod binding_rule;
 pub mod policy;
 pub mod role;
 mod shape;

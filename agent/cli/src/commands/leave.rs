@@ -18,7 +18,7 @@ pub const LEAVE: Command = Command {
 async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let rest = invocation.given.rest();
     if !rest.is_empty() {
-        return Err(Failure::Misused(format!("Error found unexpected args: [{}]", rest.join(" "))));
+        return Err(Failure::Missing(format!("Error found unexpected args: [{}]", rest.join(" "))));
     }
     invocation.client.leave().await.map_err(Failure::while_doing("Error leaving"))?;
     invocation.terminal.say("Graceful leave complete");

@@ -122,8 +122,8 @@ fn problems_are_told_in_the_words_users_know() {
         ("serf_lan_allowed_cidrs=[\"10.0.0.0/8\", \"x\"]", "serf_lan_allowed_cidrs: invalid cidr: x"),
         ("serf_wan_allowed_cidrs=[\"10.0.0.1\"]", "serf_wan_allowed_cidrs: invalid cidr: 10.0.0.1"),
         ("segment=\"x\"", "\"segment\" is refused: Network segments are not supported"),
-        ("acl { enabled = true }", "\"acl.enabled\" is refused: ACLs are not built yet"),
-        ("acl_datacenter = \"dc1\"", "\"acl_datacenter\" is refused: ACLs are not built yet"),
+        ("acl { default_policy = \"maybe\" }", "Unsupported default ACL policy: maybe"),
+        ("acl { down_policy = \"maybe\" }", "Unsupported down ACL policy: maybe"),
         ("verify_incoming = true", "\"verify_incoming\" is refused"),
         ("log_level = \"loud\"", "Invalid log level: loud. Valid log levels are: [TRACE DEBUG INFO WARN ERR]"),
         ("node_id = \"x\"", "specified NodeID is invalid"),
@@ -159,7 +159,10 @@ fn options_without_effect_are_named() {
     assert_eq!(warnings("primary_gateways = [\"10.0.0.1\"]"), ["\"primary_gateways\" has no effect yet"]);
     assert_eq!(warnings("retry_join = [\"10.0.0.1\"]"), Vec::<String>::new());
     assert_eq!(warnings("acl { enabled = false default_policy = \"allow\" } verify_outgoing = false"), Vec::<String>::new());
-    assert_eq!(warnings("acl_token = \"x\""), ["The 'acl_token' field is deprecated and has no effect"]);
+    assert_eq!(
+        warnings("acl_token = \"x\""),
+        ["The 'acl_token' field is deprecated. Use the 'acl.tokens.default' field instead."]
+    );
     assert_eq!(warnings("encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\""), Vec::<String>::new());
     let secret = loader(&["-dev", "-hcl", "encrypt = \"MDEyMzQ1Njc4OWFiY2RlZg==\""]).load().unwrap();
     assert!(!format!("{secret:?}").contains("MDEy"));
@@ -570,4 +573,20 @@ fn limits_of_requests_are_read() {
     assert_eq!((set.mode, set.read_rate, set.write_rate), (LimitMode::Enforcing, Some(100.0), Some(2.5)));
     let text = failure(&["-dev", "-hcl", "limits { request_limits { mode = \"often\" } }"]);
     assert!(text.contains("\"often\" is not a valid mode"), "{text}");
+}
+
+#[test]
+fn tokens_have_old_names_and_new_ones() {
+    let load = |text: &str| loader(&["-dev", "-hcl", text]).load().unwrap().config.acl.clone();
+    let new = load(
+        "acl { enabled = true default_policy = \"deny\" token_ttl = \"5s\" tokens { initial_management = \"m\" agent = \"a\" default = \"d\" agent_recovery = \"r\" } }",
+    );
+    assert!(new.enabled && !new.default_allow);
+    assert_eq!(new.ttl, std::time::Duration::from_secs(5));
+    let old = load(
+        "acl_datacenter = \"dc1\" acl_default_policy = \"deny\" acl_ttl = \"5s\" acl_master_token = \"m\" acl_agent_token = \"a\" acl_token = \"d\" acl_agent_master_token = \"r\"",
+    );
+    assert_eq!(new, old);
+    assert_eq!((old.tokens.agent.secret(), old.tokens.recovery.secret()), ("a", "r"));
+    assert!(!format!("{old:?}").contains("\"m\""));
 }

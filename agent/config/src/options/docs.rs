@@ -33,7 +33,7 @@ fn state(row: &OptionRow) -> String {
         Support::Later => "no effect yet, with a warning".to_owned(),
         Support::Silent => "no effect".to_owned(),
         Support::Refused(why) => format!("refused: {why}"),
-        Support::Removed(instead) => format!("removed: {instead}"),
+        Support::Renamed(to) => format!("older name of `{to}`, with a warning"),
     }
 }
 
@@ -54,7 +54,7 @@ pub fn flag_help() -> String {
             Support::Built | Support::Silent => String::new(),
             Support::Later => " (no effect yet)".to_owned(),
             Support::Refused(_) => " (refused)".to_owned(),
-            Support::Removed(instead) => format!(" (removed: {instead})"),
+            Support::Renamed(to) => format!(" (now {to})"),
         };
         let repeat = if row.is_repeatable() && !row.doc.contains("several times") { "; may be given several times" } else { "" };
         let _ = write!(text, "  -{}{value}\n      {}{repeat}{note}\n\n", row.flag, row.doc);

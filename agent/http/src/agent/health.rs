@@ -140,6 +140,8 @@ pub(crate) async fn by_id(call: &Call<'_>) -> Result<Reply, HttpError> {
         return Err(HttpError::failed("Bad request: Missing serviceID"));
     }
     let token = call.token();
+    // One that is there and may not be seen is told apart from one that is not there.
+    call.app.node.check_instance_read(&call.tail.as_str().into(), &token).await?;
     let services = call.app.node.services(&token).await?;
     let Some(service) = services.iter().find(|local| local.service.id == call.tail.as_str()) else {
         let reason = format!("ServiceId {} not found", call.tail);
@@ -162,6 +164,7 @@ pub(crate) async fn by_name(call: &Call<'_>) -> Result<Reply, HttpError> {
         return Err(HttpError::failed("Bad request: Missing service Name"));
     }
     let token = call.token();
+    call.app.node.check_service_read(&call.tail, &token).await?;
     let services = call.app.node.services(&token).await?;
     let checks = call.app.node.checks(&token).await?;
     let found: Vec<(Aggregate, Health<'_>)> =

@@ -258,7 +258,12 @@ impl Topic {
                 // Nothing new: the time is up. An answer that did not wait must not be asked for over and over.
                 Ok(_) if asked.elapsed() >= RETRY_PAUSE => {}
                 Ok(_) => clock::sleep(RETRY_PAUSE).await,
-                Err(ClusterError::PermissionDenied | ClusterError::BadRequest(_)) => break,
+                Err(
+                    ClusterError::PermissionDenied
+                    | ClusterError::Forbidden(_)
+                    | ClusterError::AclNotFound
+                    | ClusterError::BadRequest(_),
+                ) => break,
                 Err(error) => {
                     tracing::debug!(%error, "a stream waits for the servers");
                     tokio::select! {

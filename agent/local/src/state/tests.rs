@@ -111,7 +111,7 @@ async fn a_failed_push_waits_again_as_far_as_it_stands() {
 #[tokio::test(start_paused = true)]
 async fn tokens_write_apart() {
     let (mut state, now) = (state(), lictor_net::clock::now());
-    state.set_token(Token::new("agent"));
+    state.set_tokens(Token::new("agent"), Token::new("agent"));
     state.add_service(&Arc::new(ServiceDefinition { token: Token::new("a"), ..web(80) }), false);
     state.add_check(&CheckDefinition { token: Token::new("a"), ..ttl("c", "web") }, None, now);
     state.add_check(&ttl("d", "web"), None, now);

@@ -56,7 +56,9 @@ impl Kind {
             | Query::IntentionExact { .. }
             | Query::IntentionMatch { .. }
             | Query::IntentionCheck { .. }
-            | Query::Usage => None,
+            | Query::Usage
+            // Who has lost a right must not go on having it.
+            | Query::Acl(_) => None,
             Query::DiscoveryChain(_) => Some(Self::Followed),
         }
     }
@@ -152,7 +154,15 @@ pub(super) fn from_any_server(options: &QueryOptions) -> QueryOptions {
 
 /// Whether an error says that the question itself is wrong, or not (any more) allowed: then no old answer is given in its place.
 pub(super) fn is_about_the_question(error: &ClusterError) -> bool {
-    matches!(error, ClusterError::PermissionDenied | ClusterError::BadRequest(_) | ClusterError::Refused(_))
+    matches!(
+        error,
+        ClusterError::PermissionDenied
+            | ClusterError::Forbidden(_)
+            | ClusterError::AclNotFound
+            | ClusterError::AclDisabled
+            | ClusterError::BadRequest(_)
+            | ClusterError::Refused(_)
+    )
 }
 
 /// Whether there is a prepared query of the name: that there is none is not kept, for it cannot be followed.

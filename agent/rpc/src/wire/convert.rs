@@ -129,6 +129,9 @@ impl From<ClusterError> for message::Fault {
             ClusterError::ConnectionLost(text) => (FaultKind::ConnectionLost, text),
             ClusterError::RateLimited => (FaultKind::RateLimited, String::new()),
             ClusterError::LeaderRateLimited => (FaultKind::LeaderRateLimited, String::new()),
+            ClusterError::Forbidden(text) => (FaultKind::Forbidden, text),
+            ClusterError::AclNotFound => (FaultKind::AclNotFound, String::new()),
+            ClusterError::AclDisabled => (FaultKind::AclDisabled, String::new()),
             ClusterError::ShuttingDown => (FaultKind::ShuttingDown, String::new()),
             ClusterError::Internal(text) => (FaultKind::Internal, text),
         };
@@ -153,6 +156,9 @@ impl From<message::Fault> for ClusterError {
             Ok(FaultKind::ConnectionLost) => Self::ConnectionLost(fault.text),
             Ok(FaultKind::RateLimited) => Self::RateLimited,
             Ok(FaultKind::LeaderRateLimited) => Self::LeaderRateLimited,
+            Ok(FaultKind::Forbidden) => Self::Forbidden(fault.text),
+            Ok(FaultKind::AclNotFound) => Self::AclNotFound,
+            Ok(FaultKind::AclDisabled) => Self::AclDisabled,
             Ok(FaultKind::ShuttingDown) => Self::ShuttingDown,
             Ok(FaultKind::Internal) => Self::Internal(fault.text),
             Ok(FaultKind::Unspecified) | Err(_) => {

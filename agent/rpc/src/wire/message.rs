@@ -33,6 +33,9 @@ pub(crate) enum FaultKind {
     NotLeader = 14,
     RateLimited = 15,
     LeaderRateLimited = 16,
+    Forbidden = 17,
+    AclNotFound = 18,
+    AclDisabled = 19,
 }
 
 #[derive(Clone, PartialEq, Message)]

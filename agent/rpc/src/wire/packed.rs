@@ -6,8 +6,8 @@ use lictor_types::coordinate::NodeCoordinate;
 use lictor_types::discovery_chain::{DiscoveryChain, GatewayService};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::{
-    AutopilotConfig, AutopilotHealth, ConfigEntry, HealthCheck, Intention, KvEntry, Node, PreparedExecution, PreparedQuery,
-    RaftConfiguration, Reply, ServiceName, ServiceNode, Session, Usage,
+    AclReply, AutopilotConfig, AutopilotHealth, ConfigEntry, HealthCheck, Intention, KvEntry, Node, PreparedExecution,
+    PreparedQuery, RaftConfiguration, Reply, ServiceName, ServiceNode, Session, Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,4 +71,5 @@ enum Form {
     IntentionMatches(Vec<Vec<Arc<Intention>>>),
     Allowed(bool),
     Usage(Usage),
+    Acl(AclReply),
 }

@@ -77,6 +77,9 @@ fn errors_keep_their_kind() {
         ClusterError::ConnectionLost(text()),
         ClusterError::RateLimited,
         ClusterError::LeaderRateLimited,
+        ClusterError::Forbidden("x".into()),
+        ClusterError::AclNotFound,
+        ClusterError::AclDisabled,
         ClusterError::ShuttingDown,
         ClusterError::Internal(text()),
     ];

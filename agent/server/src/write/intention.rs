@@ -5,18 +5,19 @@ use crate::server::Server;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use lictor_acl::Authorizer;
 use lictor_rpc::ClusterError;
-use lictor_types::{Command, Intention, IntentionVerb, Token};
+use lictor_types::{Command, Intention, IntentionVerb};
 use sha2::{Digest, Sha256};
 
 impl Server {
     /// Refuses a change to an intention that the caller may not make as it is now: its id alone does not say what it is about.
-    pub(super) fn check_intention(&self, command: &Command, token: &Token) -> Result<(), ClusterError> {
+    pub(super) fn check_intention(&self, command: &Command, authorizer: &Authorizer) -> Result<(), ClusterError> {
         let Command::Intention { verb: IntentionVerb::Update | IntentionVerb::Delete, intention } = command else {
             return Ok(());
         };
         match self.catalog.snapshot().intention(&intention.id) {
-            Some(known) => authorize::existing_intention(&self.settings.acl, token, known),
+            Some(known) => authorize::existing_intention(authorizer, known),
             None => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stdout, reason = "measures and skipped cases are told to who runs the tests")]
 
+mod acl;
 mod clients;
 mod clocks;
 mod cluster;

@@ -88,7 +88,7 @@ async fn create(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     check_format(&given)?;
     if given.text("name").is_empty() {
-        return Err(Failure::Misused("Missing require '-name' flag".to_owned()));
+        return Err(Failure::Missing("Missing require '-name' flag".to_owned()));
     }
     let mut policy =
         json!({ "Name": given.text("name"), "Description": given.text("description"), "Rules": rules(&given, terminal)? });
@@ -109,7 +109,7 @@ fn rules(given: &Given, terminal: &mut Terminal) -> Result<String, Failure> {
 async fn wanted(client: &Client, given: &Given) -> Result<String, Failure> {
     let (id, name) = (given.text("id"), given.text("name"));
     if id.is_empty() && name.is_empty() {
-        return Err(Failure::Misused("Must specify either the -id or -name parameters".to_owned()));
+        return Err(Failure::Usage("Must specify either the -id or -name parameters".to_owned()));
     }
     id_of(client, AclKind::Policy, "policy", id, name).await
 }

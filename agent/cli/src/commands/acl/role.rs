@@ -93,7 +93,7 @@ async fn create(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     check_format(&given)?;
     if given.text("name").is_empty() {
-        return Err(Failure::Misused("Missing require '-name' flag".to_owned()));
+        return Err(Failure::Missing("Missing require '-name' flag".to_owned()));
     }
     let parts = parts(&client, &given).await?;
     if parts.is_empty() {
@@ -111,7 +111,7 @@ async fn update(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     check_format(&given)?;
     if given.text("id").is_empty() {
-        return Err(Failure::Misused("Cannot update a role without specifying the -id parameter".to_owned()));
+        return Err(Failure::Usage("Cannot update a role without specifying the -id parameter".to_owned()));
     }
     let id = id_of(&client, AclKind::Role, "role", given.text("id"), "").await?;
     let parts = parts(&client, &given).await?;
@@ -138,7 +138,7 @@ async fn read(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     let (id, name) = (given.text("id"), given.text("name"));
     let role = match (id.is_empty(), name.is_empty()) {
-        (true, true) => return Err(Failure::Misused("Must specify either the -id or -name parameters".to_owned())),
+        (true, true) => return Err(Failure::Usage("Must specify either the -id or -name parameters".to_owned())),
         (false, _) => {
             let id = id_of(&client, AclKind::Role, "role", id, "").await?;
             client.acl_read(AclKind::Role, &id).await.map_err(Failure::while_doing(format!("Error reading role {id:?}")))?
@@ -164,7 +164,7 @@ async fn delete(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     let (id, name) = (given.text("id"), given.text("name"));
     if id.is_empty() && name.is_empty() {
-        return Err(Failure::Misused("Must specify the -id or -name parameters".to_owned()));
+        return Err(Failure::Usage("Must specify the -id or -name parameters".to_owned()));
     }
     let id = id_of(&client, AclKind::Role, "role", id, name).await?;
     client.acl_delete(AclKind::Role, &id).await.map_err(Failure::while_doing(format!("Error deleting role {id:?}")))?;

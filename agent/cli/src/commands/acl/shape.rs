@@ -133,6 +133,68 @@ pub(super) fn listed_role(row: &Value, with_meta: bool) -> String {
     )
 }
 
+/// The indexes, values in column `width`.
+fn indexes(row: &Value, width: usize, indent: &str) -> String {
+    let index = |name: &str| row.get(name).and_then(Value::as_u64).unwrap_or(0).to_string();
+    [("Create Index:", index("CreateIndex")), ("Modify Index:", index("ModifyIndex"))]
+        .map(|(name, value)| format!("{indent}{name:<width$}{value}\n"))
+        .concat()
+}
+
+fn method_lines(row: &Value, with_meta: bool, indent: &str) -> String {
+    let mut page = format!("{indent}Type:          {}\n", text(row, "Type"));
+    let mut optional = |name: &str, key: &str| {
+        if !text(row, key).is_empty() {
+            page.push_str(&format!("{indent}{name:<15}{}\n", text(row, key)));
+        }
+    };
+    optional("DisplayName:", "DisplayName");
+    page.push_str(&format!("{indent}Description:   {}\n", text(row, "Description")));
+    for (name, key) in [("MaxTokenTTL:", "MaxTokenTTL"), ("TokenLocality:", "TokenLocality")] {
+        if indent.is_empty() && !text(row, key).is_empty() {
+            page.push_str(&format!("{name:<15}{}\n", text(row, key)));
+        }
+    }
+    if with_meta {
+        page.push_str(&indexes(row, 15, indent));
+    }
+    page
+}
+
+/// An auth method with its settings.
+pub(super) fn auth_method(row: &Value, with_meta: bool) -> String {
+    let config = row.get("Config").unwrap_or(&Value::Null);
+    let config = json_lines(config, "  ");
+    let lines = method_lines(row, with_meta, "");
+    format!("Name:          {}\n{lines}Config:\n{}\n", text(row, "Name"), config.trim_end())
+}
+
+/// An auth method of a list.
+pub(super) fn listed_auth_method(row: &Value, with_meta: bool) -> String {
+    format!("{}:\n{}", text(row, "Name"), method_lines(row, with_meta, "   "))
+}
+
+fn rule_lines(row: &Value, with_meta: bool, indent: &str) -> String {
+    let mut page: String = ["AuthMethod", "Description", "BindType", "BindName", "Selector"]
+        .iter()
+        .map(|key| format!("{indent}{:<14}{}\n", format!("{key}:"), text(row, key)))
+        .collect();
+    if with_meta {
+        page.push_str(&indexes(row, 14, indent));
+    }
+    page
+}
+
+/// A binding rule.
+pub(super) fn binding_rule(row: &Value, with_meta: bool) -> String {
+    format!("ID:           {}\n{}", text(row, "ID"), rule_lines(row, with_meta, ""))
+}
+
+/// A binding rule of a list.
+pub(super) fn listed_binding_rule(row: &Value, with_meta: bool) -> String {
+    format!("{}:\n{}", text(row, "ID"), rule_lines(row, with_meta, "   "))
+}
+
 /// A time as Go prints it; as it is if it cannot be read.
 fn time(text: &str) -> String {
     let shown = |time: Timestamp| {

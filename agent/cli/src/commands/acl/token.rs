@@ -114,7 +114,7 @@ pub const DELETE: Command = Command {
 async fn wanted(client: &Client, given: &Given, missing: &str) -> Result<String, Failure> {
     let id = given.text("id");
     if id.is_empty() {
-        return Err(Failure::Misused(missing.to_owned()));
+        return Err(Failure::Usage(missing.to_owned()));
     }
     // The anonymous token has a name of its own.
     if id == "anonymous" {
@@ -129,7 +129,7 @@ async fn create(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let parts = parts(&client, &given).await?;
     if parts.is_empty() {
         let flags = "-policy-name, -policy-id, -role-name, -role-id, -service-identity, or -node-identity";
-        return Err(Failure::Misused(format!("Cannot create a token without specifying {flags} at least once")));
+        return Err(Failure::Usage(format!("Cannot create a token without specifying {flags} at least once")));
     }
     let mut token = json!({ "Description": given.text("description"), "Local": given.is_on("local") });
     for (flag, key) in [("accessor", "AccessorID"), ("secret", "SecretID")] {

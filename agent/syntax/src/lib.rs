@@ -1,10 +1,17 @@
-//! The three formats, each into the same tree.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+//! Texts that people write: HCL 1, JSON and TOML, each into the same tree of values with their places.
+//!
+//! Owns: the readers, the tree ([`tree::Node`]), what is wrong with a text and where ([`SyntaxError`]).
+//! Never: knows what a key means; reads a file.
+//! Entry point: [`parse`].
 
 mod cursor;
 mod hcl;
 mod hcl_lexer;
 mod json;
 mod toml;
+pub mod tree;
 
 use crate::tree::{Node, Pos};
 
