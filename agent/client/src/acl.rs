@@ -92,6 +92,11 @@ impl Client {
         Ok(self.send(Method::POST, "/v1/acl/rules/translate", &[], rules).await?.successful()?.text())
     }
 
+    /// Rules of before 1.4 that a token has, in today's language.
+    pub async fn acl_translate_token(&self, accessor: &str) -> Result<String, ClientError> {
+        Ok(self.get(&format!("/v1/acl/rules/translate/{}", escape(accessor)), &[]).await?.text())
+    }
+
     /// Gives the agent a token for its own use.
     pub async fn set_agent_token(&self, kind: &str, token: &str) -> Result<(), ClientError> {
         let body = serde_json::json!({ "Token": token }).to_string().into_bytes();

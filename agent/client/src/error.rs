@@ -21,6 +21,9 @@ pub enum ClientError {
         /// Body. Not trimmed: Consul's commands show it as it is, too.
         body: String,
     },
+    /// The agent refused a look at keys, of which the reference tells no more than the status.
+    #[error("Unexpected response code: {0}")]
+    Code(u16),
     /// The answer was not of the expected form.
     #[error("the answer is not what was expected: {0}")]
     Malformed(String),

@@ -31,7 +31,10 @@ impl Client {
         if response.status == StatusCode::NOT_FOUND {
             return Ok(Vec::new());
         }
-        response.successful()?.json()
+        if !response.status.is_success() {
+            return Err(ClientError::Code(response.status.as_u16()));
+        }
+        response.json()
     }
 
     /// Key names under a prefix.
@@ -40,7 +43,10 @@ impl Client {
         if response.status == StatusCode::NOT_FOUND {
             return Ok(Vec::new());
         }
-        response.successful()?.json()
+        if !response.status.is_success() {
+            return Err(ClientError::Code(response.status.as_u16()));
+        }
+        response.json()
     }
 
     /// Writes a key; whether it took place (CAS, locks).

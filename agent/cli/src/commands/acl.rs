@@ -69,7 +69,7 @@ async fn parts(client: &Client, given: &Given) -> Result<Map<String, Value>, Fai
     for text in given.texts("service-identity") {
         services.push(match text.split_once(':') {
             None => json!({ "ServiceName": text }),
-            Some((name, datacenters)) if !name.is_empty() && !datacenters.is_empty() => {
+            Some((name, datacenters)) if !name.is_empty() => {
                 json!({ "ServiceName": name, "Datacenters": datacenters.split(',').collect::<Vec<_>>() })
             }
             Some(_) => return Err(Failure::Usage(format!("Malformed -service-identity argument: {text:?}"))),

@@ -97,7 +97,7 @@ async fn create(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     }
     let made =
         client.acl_write(AclKind::Policy, None, &policy).await.map_err(Failure::while_doing("Failed to create new policy"))?;
-    shape::print(&given, &made, terminal, shape::policy)?;
+    shape::print(&given, &complete(made), terminal, shape::policy)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -112,6 +112,14 @@ async fn wanted(client: &Client, given: &Given) -> Result<String, Failure> {
         return Err(Failure::Usage("Must specify either the -id or -name parameters".to_owned()));
     }
     id_of(client, AclKind::Policy, "policy", id, name).await
+}
+
+/// With the datacenters, also where there are none.
+fn complete(mut policy: Value) -> Value {
+    if let Some(object) = policy.as_object_mut() {
+        object.entry("Datacenters").or_insert(Value::Null);
+    }
+    policy
 }
 
 async fn fetch(client: &Client, id: &str) -> Result<Value, Failure> {
@@ -138,14 +146,14 @@ async fn update(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     }
     let failed = Failure::while_doing(format!("Error updating policy {id:?}"));
     let changed = client.acl_write(AclKind::Policy, Some(&id), &policy).await.map_err(failed)?;
-    shape::print(&given, &changed, terminal, shape::policy)?;
+    shape::print(&given, &complete(changed), terminal, shape::policy)?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn read(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
     let id = wanted(&client, &given).await?;
-    shape::print(&given, &fetch(&client, &id).await?, terminal, shape::policy)?;
+    shape::print(&given, &complete(fetch(&client, &id).await?), terminal, shape::policy)?;
     Ok(ExitCode::SUCCESS)
 }
 

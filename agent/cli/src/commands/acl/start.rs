@@ -5,6 +5,7 @@ use super::{FORMAT, META};
 use crate::command::{Command, Invocation, Reach, Work};
 use crate::commands::kv::read_value;
 use crate::error::Failure;
+use crate::flags::switch;
 use std::process::ExitCode;
 
 /// `lictor acl bootstrap`
@@ -35,7 +36,7 @@ pub const TRANSLATE_RULES: Command = Command {
     about: "Puts rules of before Consul 1.4 in today's language",
     arguments: "RULES",
     help: "Rules are the argument itself, `-` for standard input, or `@FILE` for a file.\n\nExample:\n  lictor acl translate-rules @old.hcl",
-    flags: &[],
+    flags: &[switch("token-accessor", "The argument is the accessor id of a token whose rules are meant.")],
     reach: Reach::Datacenter,
     work: |invocation| Box::pin(translate(invocation)) as Work<'_>,
 };
@@ -61,7 +62,8 @@ async fn set_agent_token(invocation: Invocation<'_>) -> Result<ExitCode, Failure
         return wrong("Unknown token type".to_owned());
     }
     let failed = Failure::while_doing(format!("Failed to set ACL token {word:?}"));
-    client.set_agent_token(word, token).await.map_err(failed)?;
+    let kind = if word == "master" { "agent_master" } else { word };
+    client.set_agent_token(kind, token).await.map_err(failed)?;
     terminal.say(&format!("ACL token {word:?} set successfully"));
     Ok(ExitCode::SUCCESS)
 }
@@ -71,8 +73,12 @@ async fn translate(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let [argument] = given.rest()[..] else {
         return Err(Failure::Usage("Error! Missing TRANSLATE argument".to_owned()));
     };
-    let rules = read_value(argument, terminal)?;
-    let translated = client.acl_translate(rules).await.map_err(Failure::while_doing("Error while translating rules"))?;
+    let failed = Failure::while_doing("Error while translating rules");
+    let translated = if given.is_on("token-accessor") {
+        client.acl_translate_token(argument).await.map_err(failed)?
+    } else {
+        client.acl_translate(read_value(argument, terminal)?).await.map_err(failed)?
+    };
     terminal.put(translated.as_bytes());
     terminal.put(b"\n");
     Ok(ExitCode::SUCCESS)

@@ -184,8 +184,8 @@ async fn read(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
         wanted(&invocation.client, &invocation.given, "Must specify the -id parameter").await?
     };
     let Invocation { given, client, terminal, .. } = invocation;
-    let token =
-        client.acl_read(AclKind::Token, &id).await.map_err(Failure::while_doing(format!("Error reading token {id:?}")))?;
+    let doing = if id == "self" { "Error reading token".to_owned() } else { format!("Error reading token {id:?}") };
+    let token = client.acl_read(AclKind::Token, &id).await.map_err(Failure::while_doing(doing))?;
     shape::print(&given, &token, terminal, shape::token)?;
     Ok(ExitCode::SUCCESS)
 }

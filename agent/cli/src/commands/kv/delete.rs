@@ -43,7 +43,8 @@ async fn run(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     if cas {
         query.push(("cas", &index));
     }
-    if !client.kv_delete(key, &query).await.map_err(Failure::while_doing("Error! Did not delete key"))? {
+    let doing = format!("Error! Did not delete {} {key}", if recurse { "prefix" } else { "key" });
+    if !client.kv_delete(key, &query).await.map_err(Failure::while_doing(doing))? {
         return Err(Failure::Failed(format!("Error! Did not delete key {key}: CAS failed")));
     }
     terminal.say(&if recurse {

@@ -106,7 +106,7 @@ pub(super) async fn watch(client: &Client, key: &str, query: &[(&str, &str)], re
                 (index, left) = (new_index, retries);
             }
             // 4xx will not get better by asking again.
-            Err(ClientError::Status { status, .. }) if status < 500 => return,
+            Err(ClientError::Status { status, .. } | ClientError::Code(status)) if status < 500 => return,
             Err(_) if left == 0 => return,
             Err(_) => {
                 (index, left) = (0, left - 1);

@@ -1,6 +1,8 @@
 //! One of each of what crosses the wire, with the values that encodings like to get wrong. The matches without a catch-all see to it
 //! that a new variant gets its sample.
 
+mod acl;
+
 use bytes::Bytes;
 use lictor_types::command::{Deregister, Register, SessionVerb};
 use lictor_types::config_entry::{Span, Weight};
@@ -30,7 +32,7 @@ fn covers(seen: impl Iterator<Item = usize>, variants: usize) {
 }
 
 pub(super) fn queries() -> Vec<Query> {
-    let all = vec![
+    let mut all = vec![
         Query::Datacenters,
         Query::Nodes,
         Query::Services,
@@ -76,6 +78,7 @@ pub(super) fn queries() -> Vec<Query> {
         Query::IntentionCheck { source: qualified("web"), destination: qualified("db") },
         Query::Usage,
     ];
+    all.extend(acl::queries());
     let number = |query: &Query| match query {
         Query::Datacenters => 0,
         Query::Nodes => 1,
@@ -117,8 +120,9 @@ pub(super) fn queries() -> Vec<Query> {
         Query::IntentionMatch { .. } => 37,
         Query::IntentionCheck { .. } => 38,
         Query::Usage => 39,
+        Query::Acl(_) => 40,
     };
-    covers(all.iter().map(number), 40);
+    covers(all.iter().map(number), 41);
     all
 }
 
@@ -267,19 +271,21 @@ fn server_health() -> ServerHealth {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    let all = vec![
+    let mut all = vec![
         Operation::Raft(RaftOperation::RemovePeerByAddress("10.0.0.1:8300".into())),
         Operation::Raft(RaftOperation::RemovePeerById("id".into())),
         Operation::Raft(RaftOperation::TransferLeader(String::new())),
         Operation::Keyring(KeyringRequest { verb: KeyringVerb::Use, key: "k".into(), local_only: true }),
         Operation::FireEvent { name: "deploy".into(), payload: Bytes::from_static(b"\0") },
     ];
+    all.extend(acl::operations());
     let number = |operation: &Operation| match operation {
         Operation::Raft(_) => 0,
         Operation::Keyring(_) => 1,
         Operation::FireEvent { .. } => 2,
+        Operation::Acl(_) => 3,
     };
-    covers(all.iter().map(number), 3);
+    covers(all.iter().map(number), 4);
     all
 }
 
@@ -293,7 +299,9 @@ pub(super) fn operated() -> Vec<Operated> {
         primary_keys: [].into(),
         num_nodes: 2,
     };
-    vec![Operated::Done, Operated::Keyring(vec![KeyringReply::default(), reply])]
+    let mut all = vec![Operated::Done, Operated::Keyring(vec![KeyringReply::default(), reply])];
+    all.extend(acl::operated());
+    all
 }
 
 pub(super) fn replies() -> Vec<Reply> {
@@ -306,7 +314,7 @@ pub(super) fn replies() -> Vec<Reply> {
         service_proxy: service.proxy.clone(),
         ..service_node()
     };
-    let all = vec![
+    let mut all = vec![
         Reply::Names(vec![]),
         Reply::Names(vec!["a".into(), String::new()]),
         Reply::Name("127.0.0.1:8300".into()),
@@ -342,6 +350,7 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::Allowed(true),
         Reply::Usage(lictor_types::Usage { nodes: 3, ..lictor_types::Usage::default() }),
     ];
+    all.extend(acl::replies());
     let number = |reply: &Reply| match reply {
         Reply::Names(_) => 0,
         Reply::Name(_) => 1,
@@ -367,8 +376,9 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::IntentionMatches(_) => 21,
         Reply::Allowed(_) => 22,
         Reply::Usage(_) => 23,
+        Reply::Acl(_) => 24,
     };
-    covers(all.iter().map(number), 24);
+    covers(all.iter().map(number), 25);
     all
 }
 
@@ -454,7 +464,7 @@ pub(super) fn commands() -> Vec<Command> {
         now_unix_ms: u64::MAX,
     };
     let kv = |verb| Command::Kv { verb, entry: entry(), now_unix_ms: 1 };
-    let all = vec![
+    let mut all = vec![
         Command::Register(Box::new(register())),
         Command::Register(Box::default()),
         Command::RegisterBatch(vec![register(), Register::default()]),
@@ -484,6 +494,7 @@ pub(super) fn commands() -> Vec<Command> {
         Command::Restore { id: "r".into(), step: RestoreStep::Finish { rows: u64::MAX } },
         Command::Restore { id: String::new(), step: RestoreStep::Abort },
     ];
+    all.extend(acl::commands());
     let number = |command: &Command| match command {
         Command::Register(_) => 0,
         Command::RegisterBatch(_) => 1,
@@ -499,8 +510,9 @@ pub(super) fn commands() -> Vec<Command> {
         Command::ConfigEntry { .. } => 11,
         Command::Intention { .. } => 12,
         Command::Restore { .. } => 13,
+        Command::Acl(_) => 14,
     };
-    covers(all.iter().map(number), 14);
+    covers(all.iter().map(number), 15);
     all
 }
 
