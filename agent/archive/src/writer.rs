@@ -5,8 +5,10 @@ use crate::{META, STATE, SUMS, hex};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
+/// Bytes given to the packer at once.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// A tar's blocks.
 const BLOCK_BYTES: u64 = 512;
 
@@ -39,7 +41,11 @@ pub fn write(out: impl Write, metadata: &Metadata, state: impl FnOnce(&mut dyn W
     let meta_digest = whole(&mut gzip, META, &meta)?;
     gzip.write_all(header(STATE, metadata.size)?.as_bytes())?;
     let mut digesting = Digesting { inner: &mut gzip, digest: Sha256::new(), size: 0 };
-    state(&mut digesting)?;
+    // Rows are small, and each call of the packer costs.
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, &mut digesting);
+    state(&mut buffered)?;
+    buffered.flush()?;
+    drop(buffered);
     let Digesting { digest, size, .. } = digesting;
     if size != metadata.size {
         return Err(io::Error::other(format!("the state has {size} bytes, not {} as was told", metadata.size)));
