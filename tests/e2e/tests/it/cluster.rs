@@ -63,8 +63,9 @@ fn the_death_of_the_leader_is_survived() {
         put(&cluster.clients[0], "before", &round.to_string());
         let index = cluster.clients[0].get("/v1/kv/watched").index;
         let port = cluster.clients[0].ports.http;
-        let watcher =
-            std::thread::spawn(move || http::send(port, "GET", &format!("/v1/kv/watched?index={index}&wait=60s"), None));
+        // As patient as the query is long.
+        let patient = http::Client::new(std::time::Duration::from_secs(60));
+        let watcher = std::thread::spawn(move || patient.get(port, &format!("/v1/kv/watched?index={index}&wait=60s")));
         cluster.servers[leader].kill();
         put(&cluster.clients[0], "after", &round.to_string());
         assert_eq!(cluster.clients[0].get("/v1/kv/before?raw").text, round.to_string());
