@@ -90,7 +90,7 @@ pub(crate) const ALL: &[Case] = &[
     own("check-plugin-memory", "ms cpu/run", plugins::check_memory),
     own("check-plugin", "ms cpu/run", plugins::check),
     own("plugin-run", "us p50", plugins::warm),
-    own("plugin-loop-late", "ms p99", plugins::late),
+    Case { limit: Some(plugins::late_limit), ..own("plugin-loop-late", "ms p99", plugins::late) },
     own("plugin-10000-checks", "cores", plugins::many),
     own("rss-10000-plugin-checks", "MiB", plugins::rss_many),
     cost("rss-10000-tcp-checks", "MiB", plugins::rss_many_tcp),
