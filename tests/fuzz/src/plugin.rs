@@ -128,11 +128,13 @@ pub fn with_contract(module: &mut Vec<u8>) {
 pub fn described(name: &[u8], version: &[u8], schema: &[u8]) -> Vec<u8> {
     let mut memory = Vec::new();
     let mut at = 1024 + 40;
-    for text in [name, version, b"", schema, b""] {
+    for text in [name, version, b"", schema] {
         memory.extend_from_slice(&(at as u32).to_le_bytes());
         memory.extend_from_slice(&(text.len() as u32).to_le_bytes());
         at += text.len();
     }
+    // No grants; even an empty list must lie where lists may.
+    memory.extend_from_slice(&[0; 8]);
     for text in [name, version, schema] {
         memory.extend_from_slice(text);
     }
