@@ -54,7 +54,9 @@ pub fn restore(archive: &[u8]) {
     let read = lictor_archive::read(archive, |_, state| {
         let mut rows = SnapshotRows::open(state)?;
         while let Some(some) = rows.next(1 << 16)? {
-            taken &= apply(RestoreStep::Rows { before, rows: some.bytes }) == Outcome::Done;
+            // As a server hands them on.
+            let packed = some.packed();
+            taken &= apply(RestoreStep::Packed { before, size_bytes: packed.size_bytes, rows: packed.bytes }) == Outcome::Done;
             before += some.count;
         }
         Ok::<_, SnapshotError>(())
