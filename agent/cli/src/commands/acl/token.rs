@@ -192,7 +192,11 @@ async fn read(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
 
 async fn list(invocation: Invocation<'_>) -> Result<ExitCode, Failure> {
     let Invocation { given, client, terminal, .. } = invocation;
-    let rows = client.acl_list(AclKind::Token).await.map_err(Failure::while_doing("Failed to retrieve the token list"))?;
+    let rows = client.acl_list(AclKind::Token).await;
+    let mut rows = rows.map_err(Failure::while_doing("Failed to retrieve the token list"))?;
+    for token in rows.iter_mut().filter_map(Value::as_object_mut) {
+        token.entry("Legacy").or_insert(Value::Bool(false));
+    }
     shape::print(&given, &Value::Array(rows), terminal, shape::listed_token)?;
     Ok(ExitCode::SUCCESS)
 }
