@@ -111,7 +111,10 @@ fn a_client_agent_that_dies_is_critical_until_it_is_back() {
     assert_eq!(member_status(server, "c1"), ALIVE);
     // One that is gone for good can be told to have left.
     cluster.clients[1].kill();
-    wait::until("c1 failed", || (member_status(&cluster.servers[0], "c1") == FAILED).then_some(()));
+    // Known to all: each finds it by itself, and the agent that is told to forget it must know it as failed.
+    for at in [&cluster.servers[0], &cluster.clients[0]] {
+        wait::until("c1 failed", || (member_status(at, "c1") == FAILED).then_some(()));
+    }
     assert_eq!(cluster.clients[0].put("/v1/agent/force-leave/c1", "").status, 200);
     cluster.servers[0].wait_for("/v1/catalog/nodes", |body| body.as_array().is_some_and(|list| list.len() == 2));
 }
