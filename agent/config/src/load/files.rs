@@ -70,7 +70,7 @@ pub(super) struct FileState {
     /// What the file looked like when it was read, as far as that proves anything.
     stamp: Option<Stamp>,
     /// Size when it was read.
-    size: u64,
+    size: usize,
     pub(super) outcome: Result<Arc<Fragment>, BadSource>,
     pub(super) sha256: String,
     /// What was in effect when the file was good for the last time.
@@ -115,7 +115,7 @@ impl Files {
                 return state;
             }
         };
-        state.size = stamp.size;
+        state.size = bytes.len();
         state.stamp = Some(stamp).filter(|stamp| stamp.is_proof(self.wall));
         let sha256 = digest(&bytes);
         if state.sha256 == sha256 {
@@ -171,23 +171,26 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 /// The content of a file, unless it is still the one that was read last.
 fn read(path: &Path, known: &FileState) -> Result<Option<(Stamp, Vec<u8>)>, String> {
     let describe = |error: std::io::Error| format!("cannot be read: {error}");
-    // By its path each time: a link that leads elsewhere now, and a file put in the place of another, have another inode.
-    let mut meta = std::fs::metadata(path).map_err(describe)?;
-    if !meta.is_file() {
-        return Err("is no regular file".to_owned());
-    }
-    let mut stamp = Stamp::of(&meta);
-    while stamp.size == 0 && known.size > 0 && stamp.is_younger(FILL, clock::wall()) {
-        pause();
-        meta = std::fs::metadata(path).map_err(describe)?;
-        stamp = Stamp::of(&meta);
-    }
-    if known.stamp.as_ref() == Some(&stamp) {
-        return Ok(None);
-    }
     let limit = FILE_SIZE_MAX as u64 + 1;
-    let file = std::fs::File::open(path).map_err(describe)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(limit)).unwrap_or(0));
-    file.take(limit).read_to_end(&mut bytes).map_err(describe)?;
-    Ok(Some((stamp, bytes)))
+    loop {
+        // By its path each time: a link that leads elsewhere now, and a file put in the place of another, have another inode.
+        let meta = std::fs::metadata(path).map_err(describe)?;
+        if !meta.is_file() {
+            return Err("is no regular file".to_owned());
+        }
+        let stamp = Stamp::of(&meta);
+        if known.stamp.as_ref() == Some(&stamp) {
+            return Ok(None);
+        }
+        let mut file = std::fs::File::open(path).map_err(describe)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(limit)).unwrap_or(0));
+        file.by_ref().take(limit).read_to_end(&mut bytes).map_err(describe)?;
+        // Asked of the file that was read, afterwards: it may have been emptied since the first look.
+        let emptied = bytes.is_empty() && known.size > 0;
+        if emptied && Stamp::of(&file.metadata().map_err(describe)?).is_younger(FILL, clock::wall()) {
+            pause();
+            continue;
+        }
+        return Ok(Some((stamp, bytes)));
+    }
 }

@@ -272,6 +272,23 @@ fn who_has_an_id_keeps_it() {
     assert_eq!(names(&loaded), ["x:2"]);
 }
 
+/// Whoever edits in place empties the file first, perhaps between our look at it and our reading: nothing it defines is gone for that.
+#[test]
+fn a_file_that_is_emptied_while_it_is_read_defines_what_it_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("web.hcl");
+    let text = |port: u32| format!("service {{ name = \"web\" port = {port} }}");
+    fs::write(&path, text(1)).unwrap();
+    let mut loader = in_dir(dir.path());
+    loader.load().unwrap();
+    let writer = std::thread::spawn(move || (2..1000).for_each(|port| fs::write(&path, text(port)).unwrap()));
+    while !writer.is_finished() {
+        assert_eq!(loader.load().unwrap().services.len(), 1);
+    }
+    writer.join().unwrap();
+    assert_eq!(names(&loader.load().unwrap()), ["web:999"]);
+}
+
 #[test]
 fn nothing_is_parsed_twice_and_no_change_is_none() {
     let dir = tempfile::tempdir().unwrap();
