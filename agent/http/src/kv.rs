@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 pub(crate) async fn handle(call: &mut Call<'_>) -> Result<Reply, HttpError> {
     match call.parts.method {
-        Method::PUT => put(call).await,
-        Method::DELETE => delete(call).await,
-        _ if call.params.has("keys") => keys(call).await,
+        // Boxed, so that a read does not carry the state of the others.
+        Method::PUT => Box::pin(put(call)).await,
+        Method::DELETE => Box::pin(delete(call)).await,
+        _ if call.params.has("keys") => Box::pin(keys(call)).await,
         _ => get(call).await,
     }
 }

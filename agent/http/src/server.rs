@@ -254,14 +254,15 @@ fn admit(accepted: Accepted, slot: Option<OwnedSemaphorePermit>, app: &Arc<App>,
                 match ticket {
                     Some(ticket) => {
                         match acceptor {
-                            Some(acceptor) => secure(stream, &acceptor, Peer::Tcp(address), app).await,
+                            // Boxed, so that a connection in the clear does not carry its state.
+                            Some(acceptor) => Box::pin(secure(stream, &acceptor, Peer::Tcp(address), app)).await,
                             None => connection(stream, Peer::Tcp(address), app).await,
                         }
                         drop(ticket);
                     }
                     None => {
                         ClientLimited { address }.emit();
-                        refuse(stream).await;
+                        Box::pin(refuse(stream)).await;
                     }
                 }
                 drop(slot);

@@ -112,7 +112,8 @@ impl Route {
             let Some(server) = self.servers.first() else {
                 return Err(last.unwrap_or(none));
             };
-            let error = match ask(server.address.clone()).await {
+            // Boxed: there is a kilobyte of state for each layer of a call.
+            let error = match Box::pin(ask(server.address.clone())).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => match judge(kind, fault) {
                     Verdict::Retry(error) => error,

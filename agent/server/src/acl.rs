@@ -157,12 +157,16 @@ impl Server {
     }
 
     /// The reply to a question about who may do what that the tables alone do not answer; `None` for all others.
-    pub(crate) async fn answer_acl(&self, query: &Query, options: &QueryOptions) -> Result<Option<Reply>, ClusterError> {
-        let Query::Acl(asked) = query else { return Ok(None) };
+    pub(crate) async fn answer_acl(
+        &self,
+        query: &Query,
+        asked: &AclQuery,
+        options: &QueryOptions,
+    ) -> Result<Option<Reply>, ClusterError> {
         if self.settings.acl.is_none() {
             return Err(ClusterError::AclDisabled);
         }
-        let reply = match &**asked {
+        let reply = match asked {
             AclQuery::Resolve { token, datacenter } => {
                 let now = clock::wall_unix_ms();
                 let identity = match identity_of(&self.catalog.snapshot(), token, datacenter, now) {

@@ -17,7 +17,8 @@ impl Server {
             Consistency::Default => self.wait_for_lease().await,
             Consistency::Consistent => {
                 self.wait_for_lease().await?;
-                self.raft.confirm_leadership().await
+                // Boxed, as all that few queries need: each that waits for a change keeps its state.
+                Box::pin(self.raft.confirm_leadership()).await
             }
         }
     }
@@ -27,6 +28,10 @@ impl Server {
         if self.raft.has_lease() {
             return Ok(());
         }
+        Box::pin(self.lease()).await
+    }
+
+    async fn lease(&self) -> Result<(), ClusterError> {
         let mut leadership = self.raft.leadership();
         let ready = async {
             // A leader that has lost touch with the others may be leader no more: the lease alone counts.

@@ -166,7 +166,8 @@ impl Server {
             let term = self.raft.leadership().borrow().term;
             let Some(leader) = self.other_leader(forwarded, deadline).await? else { return Ok(None) };
             let asked = clock::now();
-            let asking = ask(pool.clone(), leader.clone());
+            // Boxed, so that what this server answers itself does not carry its state.
+            let asking = Box::pin(ask(pool.clone(), leader.clone()));
             let answered = tokio::select! {
                 answered = asking => answered,
                 // One that stands still answers nothing; whether it did what was asked cannot be known.

@@ -59,7 +59,10 @@ impl Server {
 
     async fn answer_here(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
         // These judge who asks themselves.
-        if let Some(reply) = self.answer_acl(query, options).await? {
+        // (Boxed, like the others that are seldom asked: each query that waits for a change keeps its state.)
+        if let Query::Acl(asked) = query
+            && let Some(reply) = Box::pin(self.answer_acl(query, asked, options)).await?
+        {
             return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(reply) });
         }
         // What everybody may know is not refused to those whom nobody knows.
@@ -70,7 +73,9 @@ impl Server {
             let index = self.catalog.snapshot().index().max(Index(1));
             return Ok(Answer { meta: self.meta(index, query, options), content: Content::new(reply) });
         }
-        if let Some(reply) = self.answer_prepared(query, options, &authorizer).await? {
+        if let Query::PreparedExplain(_) | Query::PreparedExecute(_) | Query::PreparedFailover(_) = query
+            && let Some(reply) = Box::pin(self.answer_prepared(query, options, &authorizer)).await?
+        {
             // There is nothing to wait for.
             return Ok(Answer { meta: self.meta(Index(0), query, options), content: Content::new(reply) });
         }
