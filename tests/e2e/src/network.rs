@@ -107,11 +107,20 @@ impl Network {
         *host.address.lock().unwrap_or_else(PoisonError::into_inner) = address.to_owned();
     }
 
-    /// Delays and loses what a host sends, in the words of `tc netem`; an error where the kernel cannot.
-    pub fn trouble(&self, at: usize, netem: &[&str]) -> Result<(), String> {
+    /// Delays what a host sends by 5 to 15 ms, by `netem`; an error where the kernel has none.
+    pub fn delay(&self, at: usize) -> Result<(), String> {
         let namespace = &self.host(at).namespace;
-        let begin = ["netns", "exec", namespace, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem"];
-        ip(&[&begin, netem].concat())
+        ip(&["netns", "exec", namespace, "tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "delay", "10ms", "5ms"])
+    }
+
+    /// Loses so many packets in a hundred of those that come to a host, whatever they belong to; an error where there is no nftables.
+    pub fn lose(&self, at: usize, percent: u32) -> Result<(), String> {
+        let namespace = &self.host(at).namespace;
+        let rules = format!(
+            "table inet trouble; delete table inet trouble; table inet trouble {{ chain lost {{ \
+             type filter hook input priority 0; iifname eth0 numgen random mod 100 < {percent} drop; }} }}"
+        );
+        ip(&["netns", "exec", namespace, "nft", &rules])
     }
 }
 

@@ -15,20 +15,20 @@ use std::collections::BTreeMap;
 const ROW: &str = "struct { Hash string; *structs.Alias }";
 const TOKEN: &str = "struct { ExpirationTTL interface {}; Hash string; *structs.Alias }";
 
-fn list(value: Value, field: &str, go_type: &str) -> Decoded<Vec<Value>> {
+fn list<T>(value: Value, field: &str, go_type: &str, one: impl Fn(Value) -> Decoded<T>) -> Decoded<Vec<T>> {
     match value {
         Value::Null => Ok(Vec::new()),
-        Value::Array(items) => Ok(items),
+        Value::Array(items) => items.into_iter().map(one).collect(),
         other => Err(super::misfit(&other, field, go_type)),
     }
 }
 
 fn texts(value: Value, field: &str) -> Decoded<Vec<String>> {
-    list(value, field, "[]string")?.into_iter().map(|item| string(item, field)).collect()
+    list(value, field, "[]string", |item| string(item, field))
 }
 
 fn links(value: Value, field: &str) -> Decoded<Vec<AclLink>> {
-    let link = |value| {
+    list(value, field, "[]structs.ACLTokenPolicyLink", |value| {
         let mut link = AclLink::default();
         for (key, written, value) in object(value, "structs.ACLTokenPolicyLink")? {
             match key.as_str() {
@@ -38,12 +38,11 @@ fn links(value: Value, field: &str) -> Decoded<Vec<AclLink>> {
             }
         }
         Ok(link)
-    };
-    list(value, field, "[]structs.ACLTokenPolicyLink")?.into_iter().map(link).collect()
+    })
 }
 
 fn services(value: Value, field: &str) -> Decoded<Vec<ServiceIdentity>> {
-    let identity = |value| {
+    list(value, field, "[]*structs.ACLServiceIdentity", |value| {
         let mut identity = ServiceIdentity::default();
         for (key, written, value) in object(value, "structs.ACLServiceIdentity")? {
             match key.as_str() {
@@ -53,12 +52,11 @@ fn services(value: Value, field: &str) -> Decoded<Vec<ServiceIdentity>> {
             }
         }
         Ok(identity)
-    };
-    list(value, field, "[]*structs.ACLServiceIdentity")?.into_iter().map(identity).collect()
+    })
 }
 
 fn nodes(value: Value, field: &str) -> Decoded<Vec<NodeIdentity>> {
-    let identity = |value| {
+    list(value, field, "[]*structs.ACLNodeIdentity", |value| {
         let mut identity = NodeIdentity::default();
         for (key, written, value) in object(value, "structs.ACLNodeIdentity")? {
             match key.as_str() {
@@ -68,8 +66,7 @@ fn nodes(value: Value, field: &str) -> Decoded<Vec<NodeIdentity>> {
             }
         }
         Ok(identity)
-    };
-    list(value, field, "[]*structs.ACLNodeIdentity")?.into_iter().map(identity).collect()
+    })
 }
 
 /// Nanoseconds of a duration: a text in Go's notation, or a number of them.
