@@ -117,8 +117,8 @@ impl Network {
     pub fn lose(&self, at: usize, percent: u32) -> Result<(), String> {
         let namespace = &self.host(at).namespace;
         let rules = format!(
-            "table inet trouble; delete table inet trouble; table inet trouble {{ chain lost {{ \
-             type filter hook input priority 0; iifname eth0 numgen random mod 100 < {percent} drop; }} }}"
+            "table inet trouble\ndelete table inet trouble\ntable inet trouble {{ chain lost {{\n\
+             type filter hook input priority 0\niifname eth0 numgen random mod 100 < {percent} drop\n}}\n}}"
         );
         ip(&["netns", "exec", namespace, "nft", &rules])
     }
