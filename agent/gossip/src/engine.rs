@@ -17,6 +17,7 @@ mod identity;
 mod merge;
 mod own;
 mod probe;
+mod removal;
 mod roster;
 mod settings;
 mod stats;
@@ -51,6 +52,7 @@ use own::Presence;
 use probe::{Probe, Sink};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use removal::Wish;
 use roster::{Entry, Roster, Standing};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -103,6 +105,8 @@ pub struct Engine {
     tickets: u64,
     /// Members an operator had forgotten: the generation, and when.
     pruned: BTreeMap<NodeKey, (u32, Duration)>,
+    /// Members an operator wants gone that are believed to be alive.
+    wishes: BTreeMap<NodeKey, Wish>,
     /// Conflicts told already, and when.
     conflicts: BTreeMap<(NodeKey, SocketAddr), Duration>,
     stats: EngineStats,
@@ -143,6 +147,7 @@ impl Engine {
             exchanges: HashMap::new(),
             tickets: 0,
             pruned: BTreeMap::new(),
+            wishes: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             stats: EngineStats::default(),
             settings,
@@ -464,6 +469,7 @@ impl Engine {
         }
         let keep = self.settings.tombstone_timeout;
         self.pruned.retain(|_, (_, at)| now.saturating_sub(*at) < keep);
+        self.wishes.retain(|_, wish| wish.until > now);
         self.exchanges.retain(|_, exchange| exchange.expires > now);
         self.timers.set(now + self.reap_interval(), Timer::Reap);
     }

@@ -187,9 +187,11 @@ impl Engine {
         let own = self.own.node;
         let mut items = vec![self.own_record().encode()];
         items.extend(self.roster.iter().filter(|entry| entry.ident.node != own).map(|entry| entry.full_record(now).encode()));
-        items.extend(self.pruned.iter().map(|(node, (generation, _))| {
+        items.extend(self.pruned.iter().map(|(node, (generation, at))| {
             let ident = Ident { node: *node, generation: *generation };
-            Record { ident, incarnation: 0, claim: Claim::Pruned, card: None, age_s: 0 }.encode()
+            // A second at least, as none at all says that it is news.
+            let age_s = u32::try_from(now.saturating_sub(*at).as_secs()).unwrap_or(u32::MAX).max(1);
+            Record { ident, incarnation: 0, claim: Claim::Pruned, card: None, age_s }.encode()
         }));
         items.extend(self.events.recent(EVENTS_TOLD_MAX).map(|event| event.encode()));
         stream::write_state(kind, self.events.clock(), &items)
