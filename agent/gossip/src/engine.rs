@@ -6,6 +6,7 @@
 //! foca runs the probe cycle, the rules of incarnations and the refutation. Around it the engine keeps the roster (cards, suspicions,
 //! those that left), carries the news itself, holds foca's timers, and so can add what Lifeguard asks for.
 
+mod acquaintance;
 mod allowed;
 mod awareness;
 mod broadcasts;
@@ -29,6 +30,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use acquaintance::Acquaintance;
 pub use allowed::AllowedNetworks;
 pub use error::{FireError, JoinError, RequestError, Unanswered, WireError};
 pub use event::{Conflict, ConflictKind, Event, Output};
@@ -83,6 +86,8 @@ pub struct Engine {
     roster: Roster,
     /// Members that came since the last state exchange.
     grown: usize,
+    /// When the next state exchange is due; a timer that was set for another time counts no more.
+    push_pull_at: Duration,
     foca: Foca<Ident, HeadCodec, StdRng, NoCustomBroadcast>,
     sink: Sink,
     rng: StdRng,
@@ -130,6 +135,7 @@ impl Engine {
             joined: false,
             roster,
             grown: 0,
+            push_pull_at: Duration::ZERO,
             foca: Foca::new(ident, probe::foca_config(&settings), foca_rng, HeadCodec),
             sink: Sink::default(),
             rng,
@@ -154,7 +160,7 @@ impl Engine {
         };
         // Each member begins its rounds at a time of its own, so that a pool started at once does not move in step.
         let first = engine.settings.push_pull_interval.mul_f64(engine.rng.random_range(0.1..1.0));
-        engine.timers.set(now + first, Timer::PushPull);
+        engine.set_push_pull(now + first);
         let first = engine.settings.reconnect_interval.mul_f64(engine.rng.random_range(0.1..1.0));
         engine.timers.set(now + first, Timer::Reconnect);
         engine.timers.set(now + engine.reap_interval(), Timer::Reap);

@@ -136,7 +136,7 @@ impl Engine {
         (entry.gone_at, entry.gone_before_s) = (now, record.age_s);
         self.roster.insert(entry);
         if active {
-            self.grown += 1;
+            self.grew(now);
             self.foca_set(now, record.ident, record.incarnation, State::Alive);
             self.tell_member(node, Event::Joined);
         } else {
