@@ -87,6 +87,7 @@ impl<'a> Permission<'a> {
             Query::Acl(asked) => Self::of_acl_query(asked),
             // Their rows are judged one by one.
             Query::Datacenters
+            | Query::DatacenterCoordinates
             | Query::Nodes
             | Query::NodesByAddress(_)
             | Query::ServicesByAddress(_)

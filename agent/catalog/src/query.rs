@@ -51,7 +51,12 @@ impl State {
             }
         }
         let reply = match query {
-            Query::Datacenters | Query::StatusLeader | Query::StatusPeers | Query::RaftConfiguration | Query::AutopilotHealth => {
+            Query::Datacenters
+            | Query::DatacenterCoordinates
+            | Query::StatusLeader
+            | Query::StatusPeers
+            | Query::RaftConfiguration
+            | Query::AutopilotHealth => {
                 return None;
             }
             Query::AutopilotConfig => Reply::AutopilotConfig(self.autopilot.clone()),

@@ -6,6 +6,7 @@
 //! foca runs the probe cycle, the rules of incarnations and the refutation. Around it the engine keeps the roster (cards, suspicions,
 //! those that left), carries the news itself, holds foca's timers, and so can add what Lifeguard asks for.
 
+mod acquaintance;
 mod allowed;
 mod awareness;
 mod broadcasts;
@@ -17,6 +18,7 @@ mod identity;
 mod merge;
 mod own;
 mod probe;
+mod removal;
 mod roster;
 mod settings;
 mod stats;
@@ -28,6 +30,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use acquaintance::Acquaintance;
 pub use allowed::AllowedNetworks;
 pub use error::{FireError, JoinError, RequestError, Unanswered, WireError};
 pub use event::{Conflict, ConflictKind, Event, Output};
@@ -51,6 +55,7 @@ use own::Presence;
 use probe::{Probe, Sink};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use removal::Wish;
 use roster::{Entry, Roster, Standing};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
@@ -81,6 +86,8 @@ pub struct Engine {
     roster: Roster,
     /// Members that came since the last state exchange.
     grown: usize,
+    /// When the next state exchange is due; a timer that was set for another time counts no more.
+    push_pull_at: Duration,
     foca: Foca<Ident, HeadCodec, StdRng, NoCustomBroadcast>,
     sink: Sink,
     rng: StdRng,
@@ -103,6 +110,8 @@ pub struct Engine {
     tickets: u64,
     /// Members an operator had forgotten: the generation, and when.
     pruned: BTreeMap<NodeKey, (u32, Duration)>,
+    /// Members an operator wants gone that are believed to be alive.
+    wishes: BTreeMap<NodeKey, Wish>,
     /// Conflicts told already, and when.
     conflicts: BTreeMap<(NodeKey, SocketAddr), Duration>,
     stats: EngineStats,
@@ -126,6 +135,7 @@ impl Engine {
             joined: false,
             roster,
             grown: 0,
+            push_pull_at: Duration::ZERO,
             foca: Foca::new(ident, probe::foca_config(&settings), foca_rng, HeadCodec),
             sink: Sink::default(),
             rng,
@@ -143,13 +153,14 @@ impl Engine {
             exchanges: HashMap::new(),
             tickets: 0,
             pruned: BTreeMap::new(),
+            wishes: BTreeMap::new(),
             conflicts: BTreeMap::new(),
             stats: EngineStats::default(),
             settings,
         };
         // Each member begins its rounds at a time of its own, so that a pool started at once does not move in step.
         let first = engine.settings.push_pull_interval.mul_f64(engine.rng.random_range(0.1..1.0));
-        engine.timers.set(now + first, Timer::PushPull);
+        engine.set_push_pull(now + first);
         let first = engine.settings.reconnect_interval.mul_f64(engine.rng.random_range(0.1..1.0));
         engine.timers.set(now + first, Timer::Reconnect);
         engine.timers.set(now + engine.reap_interval(), Timer::Reap);
@@ -464,6 +475,7 @@ impl Engine {
         }
         let keep = self.settings.tombstone_timeout;
         self.pruned.retain(|_, (_, at)| now.saturating_sub(*at) < keep);
+        self.wishes.retain(|_, wish| wish.until > now);
         self.exchanges.retain(|_, exchange| exchange.expires > now);
         self.timers.set(now + self.reap_interval(), Timer::Reap);
     }

@@ -3,29 +3,19 @@
 use crate::decode;
 use crate::dispatch::Call;
 use crate::error::HttpError;
+use crate::params::ReadOptions;
 use crate::respond::{self, Reply};
 use http::StatusCode;
 use lictor_rpc::WriteOptions;
-use lictor_types::coordinate::{Coordinate, NodeCoordinate};
-use lictor_types::{Query, Reply as Answered};
-use serde_json::json;
+use lictor_types::coordinate::NodeCoordinate;
+use lictor_types::{Query, QueryOptions, Reply as Answered};
 use std::sync::Arc;
 
-/// Coordinates of the servers of each datacenter. One is known yet, and with nobody to measure against a server stays where
-/// every coordinate begins: at the origin.
+/// Coordinates of the servers of each datacenter.
 pub(crate) async fn datacenters(call: &Call<'_>) -> Result<Reply, HttpError> {
-    let members = call.app.node.members(true, &call.token()).await?;
-    let origin = Coordinate { vec: vec![0.0; 8], error: 1.5, adjustment: 0.0, height: 1e-5 };
-    let coordinates: Vec<NodeCoordinate> = members
-        .iter()
-        .filter(|member| member.tags.get("dc").is_none_or(|dc| dc == call.app.node.datacenter()))
-        .map(|member| {
-            let name = member.name.as_str();
-            let short = name.strip_suffix(call.app.node.datacenter()).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
-            NodeCoordinate { node: short.into(), segment: String::new(), coord: origin.clone() }
-        })
-        .collect();
-    Ok(call.style.json(&json!([{"Datacenter": call.app.node.datacenter(), "AreaID": "wan", "Coordinates": coordinates}])))
+    let query = QueryOptions { token: call.token(), ..QueryOptions::default() };
+    let answer = call.query(&Query::DatacenterCoordinates, &ReadOptions { query, ..ReadOptions::default() }).await?;
+    Ok(call.style.shared(&answer.content, &answer.content.reply))
 }
 
 pub(crate) async fn nodes(call: &Call<'_>) -> Result<Reply, HttpError> {

@@ -15,7 +15,7 @@ use lictor_net::Shutdown;
 use lictor_raft::RaftSettings;
 use lictor_rpc::server_list::as_server;
 use lictor_rpc::{ClusterError, EventLog, UserEvent};
-use lictor_server::{DistantServers, GossipDoor};
+use lictor_server::{DistantServer, DistantServers, GossipDoor};
 use lictor_types::{KeyringReply, KeyringRequest, KeyringVerb, Member, MemberStatus};
 use rand::Rng;
 use std::collections::HashMap;
@@ -177,7 +177,12 @@ impl GossipDoor for PoolKeys {
         let own = wan.coordinate().await.ok();
         let members = wan.members().borrow().clone();
         let present = members.iter().filter(|member| member.status != MemberStatus::Left);
-        let servers = present.filter_map(|member| Some((as_server(member)?.0.to_owned(), places.remove(&member.name))));
+        let servers = present.filter_map(|member| {
+            let datacenter = as_server(member)?.0.to_owned();
+            let name = member.name.as_str();
+            let node = name.strip_suffix(datacenter.as_str()).and_then(|name| name.strip_suffix('.')).unwrap_or(name).into();
+            Some(DistantServer { place: places.remove(&member.name), datacenter, node })
+        });
         DistantServers { own, servers: servers.collect() }
     }
 }

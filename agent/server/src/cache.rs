@@ -177,6 +177,7 @@ fn weight(reply: &Reply) -> usize {
         Reply::Kv(rows) => rows.iter().map(|row| 128 + row.key.len() + row.value.len() * 2).sum(),
         Reply::Sessions(rows) => rows.len() * 384,
         Reply::Coordinates(rows) => rows.len() * 256,
+        Reply::DatacenterCoordinates(rows) => rows.iter().map(|row| 128 + row.coordinates.len() * 256).sum(),
         Reply::RaftConfiguration(_) | Reply::AutopilotConfig(_) | Reply::AutopilotHealth(_) => 4096,
         Reply::PreparedQueries(rows) => rows.len() * 1024,
         Reply::ConfigEntries(rows) => rows.len() * 1024,

@@ -63,6 +63,7 @@ pub(crate) fn told(query: &Query, real: Consistency) -> Option<Consistency> {
         | Query::NodeSessions(_)
         | Query::Coordinates
         | Query::NodeCoordinates(_)
+        | Query::DatacenterCoordinates
         | Query::Datacenters
         | Query::StatusLeader
         | Query::StatusPeers

@@ -33,6 +33,6 @@ mod write;
 
 pub use acl::{AclSettings, TokenLimits};
 pub use limit::{LimitMode, RequestLimits};
-pub use links::{DistantServers, GossipDoor, IdentityDoor, Links};
+pub use links::{DistantServer, DistantServers, GossipDoor, IdentityDoor, Links};
 pub use server::Server;
 pub use settings::ServerSettings;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use lictor_rpc::{ClusterError, Datacenters, Pool};
 use lictor_types::acl::AclAuthMethod;
 use lictor_types::coordinate::Coordinate;
-use lictor_types::{KeyringReply, KeyringRequest, Token};
+use lictor_types::{KeyringReply, KeyringRequest, NodeName, Token};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,8 +14,19 @@ use std::sync::Arc;
 pub struct DistantServers {
     /// Where this server is; `None`: that is not known.
     pub own: Option<Coordinate>,
-    /// The servers that have not left: datacenter, and where they are if that is known.
-    pub servers: Vec<(String, Option<Coordinate>)>,
+    /// Those that have not left, this one among them.
+    pub servers: Vec<DistantServer>,
+}
+
+/// One server of the WAN pool.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DistantServer {
+    /// Its datacenter.
+    pub datacenter: String,
+    /// Its node's name, without the datacenter that the pool has behind it.
+    pub node: NodeName,
+    /// Where it is, if that is known.
+    pub place: Option<Coordinate>,
 }
 
 /// The gossip pools, as a server needs them.

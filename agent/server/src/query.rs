@@ -107,6 +107,7 @@ impl Server {
     async fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
         Some(match query {
             Query::Datacenters => Reply::Names(self.datacenters_by_distance().await),
+            Query::DatacenterCoordinates => Reply::DatacenterCoordinates(self.datacenter_coordinates().await),
             Query::StatusLeader => Reply::Name(self.raft.leader().unwrap_or_default()),
             Query::StatusPeers => Reply::Names(self.raft.peers()),
             Query::RaftConfiguration => Reply::RaftConfiguration(self.raft_configuration()),
@@ -190,7 +191,7 @@ fn check_acl_id(asked: &AclQuery) -> Result<(), ClusterError> {
 
 /// What every server knows without the catalog.
 pub(crate) fn is_known_here(query: &Query) -> bool {
-    matches!(query, Query::Datacenters | Query::StatusLeader | Query::StatusPeers)
+    matches!(query, Query::Datacenters | Query::DatacenterCoordinates | Query::StatusLeader | Query::StatusPeers)
 }
 
 /// Tables that only the primary datacenter has.

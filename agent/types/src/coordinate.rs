@@ -41,3 +41,16 @@ pub struct NodeCoordinate {
     /// The coordinate.
     pub coord: Coordinate,
 }
+
+/// Where the servers of a datacenter are, as the servers of all datacenters measure it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct DatacenterCoordinates {
+    /// The datacenter.
+    pub datacenter: String,
+    /// What was measured in; `wan`: the gossip pool of all servers. Coordinates of two areas cannot be compared.
+    #[serde(rename = "AreaID")]
+    pub area: String,
+    /// One for each server whose place is known.
+    pub coordinates: Vec<NodeCoordinate>,
+}

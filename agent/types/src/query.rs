@@ -3,7 +3,7 @@
 use crate::acl::{AclQuery, AclReply};
 use crate::check::HealthCheck;
 use crate::config_entry::{ConfigEntry, EntryKind};
-use crate::coordinate::NodeCoordinate;
+use crate::coordinate::{DatacenterCoordinates, NodeCoordinate};
 use crate::discovery_chain::{ChainRequest, DiscoveryChain, GatewayService};
 use crate::ids::{CheckId, Index, NodeName, ServiceName, Token};
 use crate::intention::{Intention, IntentionEnd, QualifiedName};
@@ -79,6 +79,8 @@ pub enum Query {
     Coordinates,
     /// Coordinates of one node.
     NodeCoordinates(NodeName),
+    /// Coordinates of the servers of all datacenters, in the WAN pool. Never waits.
+    DatacenterCoordinates,
     /// Address of the raft leader, or empty. Never waits, never fails.
     StatusLeader,
     /// Addresses of the raft peers.
@@ -227,6 +229,8 @@ pub enum Reply {
     Sessions(Vec<Arc<Session>>),
     /// To `Coordinates`, `NodeCoordinates`.
     Coordinates(Vec<Arc<NodeCoordinate>>),
+    /// To `DatacenterCoordinates`.
+    DatacenterCoordinates(Vec<DatacenterCoordinates>),
     /// To `RaftConfiguration`.
     RaftConfiguration(RaftConfiguration),
     /// To `AutopilotConfig`; `None` before the first leader has written it.

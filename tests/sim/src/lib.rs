@@ -10,4 +10,4 @@ mod pool;
 mod scenario;
 
 pub use pool::{Conditions, Heard, News, Pool};
-pub use scenario::{Findings, Scenario, Stalls};
+pub use scenario::{Findings, Flaps, Scenario, Stalls};

@@ -1,11 +1,66 @@
-//! Prints a table of the stock scenarios: `cargo run --release -p lictor-sim -- [MEMBERS]… [seed=N] [loss|stalls]`.
+//! Prints a table of the stock scenarios: `cargo run --release -p lictor-sim -- [MEMBERS]… [seed=N] [formed|join] [loss|stalls|flaps]
+//! [guarded] [watch=SECONDS] [part=N]`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program's output is its table")]
 #![allow(clippy::disallowed_methods, reason = "tells how long each run took")]
 
-use lictor_sim::{Findings, Scenario, Stalls};
+use lictor_sim::{Findings, Flaps, Scenario, Stalls};
 use std::time::{Duration, Instant};
+
+/// What the arguments ask for.
+struct Wanted {
+    seed: u64,
+    sizes: Vec<usize>,
+    /// The pool is formed from the start: all know each other, or (`join`) all but a tenth, who join.
+    formed: bool,
+    join: bool,
+    /// One kind of scenario; none: all.
+    only: Option<String>,
+    watched: Duration,
+    /// Without the rows of plain SWIM.
+    guarded: bool,
+    /// One of so many members is in trouble.
+    part: usize,
+}
+
+impl Wanted {
+    fn read(arguments: impl Iterator<Item = String>) -> Self {
+        let watched = Duration::from_secs(60);
+        let mut wanted =
+            Self { seed: 1, sizes: Vec::new(), formed: false, join: false, only: None, watched, guarded: false, part: 4 };
+        for argument in arguments {
+            let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
+            match (name, value.parse::<u64>()) {
+                ("seed", Ok(seed)) => wanted.seed = seed,
+                ("watch", Ok(seconds)) => wanted.watched = Duration::from_secs(seconds),
+                ("part", Ok(part)) => wanted.part = (part as usize).max(1),
+                ("formed", _) => wanted.formed = true,
+                ("join", _) => wanted.join = true,
+                ("guarded", _) => wanted.guarded = true,
+                ("loss" | "stalls" | "flaps", _) => wanted.only = Some(argument),
+                _ => wanted.sizes.extend(argument.parse::<usize>()),
+            }
+        }
+        if wanted.sizes.is_empty() {
+            wanted.sizes.push(100);
+        }
+        wanted
+    }
+
+    fn wants(&self, kind: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == kind)
+    }
+
+    fn scenario(&self, members: usize) -> Scenario {
+        let newcomers = match (self.formed, self.join) {
+            (_, true) => Some(members / 10),
+            (true, false) => Some(0),
+            (false, false) => None,
+        };
+        Scenario { newcomers, watched: self.watched, ..Scenario::new(self.seed, members) }
+    }
+}
 
 fn row(what: &str, scenario: &Scenario) -> Findings {
     let start = Instant::now();
@@ -17,11 +72,11 @@ fn row(what: &str, scenario: &Scenario) -> Findings {
         seconds(found.converged),
         found.false_failures,
         found.wronged,
-        found.wronged_by_stalled,
-        found.stalled_failures,
+        found.wronged_by_troubled,
+        found.troubled_failures,
         found.first_told.0.as_secs_f64(),
         found.first_told.1.as_secs_f64(),
-        seconds(found.all_told),
+        seconds(if scenario.kills > 0 { found.all_told } else { found.settled }),
         found.packets,
         found.bytes,
         found.packet_largest,
@@ -31,58 +86,67 @@ fn row(what: &str, scenario: &Scenario) -> Findings {
 }
 
 fn main() {
-    let mut seed = 1;
-    let mut sizes = Vec::new();
-    let (mut only_loss, mut only_stalls) = (false, false);
-    for argument in std::env::args().skip(1) {
-        match (argument.as_str(), argument.strip_prefix("seed=")) {
-            (_, Some(text)) => seed = text.parse().unwrap_or(seed),
-            ("loss", _) => only_loss = true,
-            ("stalls", _) => only_stalls = true,
-            _ => sizes.extend(argument.parse::<usize>()),
-        }
-    }
-    if sizes.is_empty() {
-        sizes.push(100);
-    }
-    println!("seed {seed}");
+    let wanted = Wanted::read(std::env::args().skip(1));
+    println!("seed {}", wanted.seed);
     println!(
-        "    n scenario                     converged  falsely wronged by.them  stalled first  worst     all  pkt/s    B/s  max    wall"
+        "    n scenario                     converged  falsely wronged by.them troubled first  worst     all  pkt/s    B/s  max    wall"
     );
-    for members in sizes {
-        for loss in if only_stalls { vec![] } else { vec![0.0, 0.01, 0.10, 0.25] } {
-            for lifeguard in [true, false] {
-                let mut scenario = Scenario { loss, kills: (members / 50).max(1), ..Scenario::new(seed, members) };
+    for &members in &wanted.sizes {
+        let kinds: &[bool] = if wanted.guarded { &[true] } else { &[true, false] };
+        let name = |name: &str, lifeguard: bool| format!("{name}{}", if lifeguard { "" } else { ", plain" });
+        for loss in if wanted.wants("loss") { vec![0.0, 0.01, 0.10, 0.25] } else { vec![] } {
+            for &lifeguard in kinds {
+                let mut scenario = Scenario { loss, kills: (members / 50).max(1), ..wanted.scenario(members) };
                 scenario.settings.lifeguard = lifeguard;
-                row(&format!("loss {:.0} %{}", loss * 100.0, if lifeguard { "" } else { ", plain" }), &scenario);
+                row(&name(&format!("loss {:.0} %", loss * 100.0), lifeguard), &scenario);
             }
         }
-        for (name, stalls) in if only_loss { vec![] } else { stall_sets(members) } {
-            for (tcp_fallback, lifeguard) in [(true, true), (true, false), (false, true), (false, false)] {
-                let mut scenario =
-                    Scenario { stalls: Some(stalls.clone()), watched: Duration::from_secs(60), ..Scenario::new(seed, members) };
+        for (what, stalls) in if wanted.wants("stalls") { stall_sets(members / wanted.part) } else { vec![] } {
+            let ways = [true, false].into_iter().flat_map(|tcp_fallback| kinds.iter().map(move |kind| (tcp_fallback, *kind)));
+            for (tcp_fallback, lifeguard) in ways {
+                let mut scenario = Scenario { stalls: Some(stalls.clone()), ..wanted.scenario(members) };
                 scenario.settings.lifeguard = lifeguard;
                 scenario.settings.tcp_fallback = tcp_fallback;
-                let plain = if lifeguard { "" } else { ", plain" };
-                row(&format!("{name}{plain}{}", if tcp_fallback { "" } else { " no tcp" }), &scenario);
+                row(&format!("{}{}", name(what, lifeguard), if tcp_fallback { "" } else { " no tcp" }), &scenario);
+            }
+        }
+        for (what, flaps) in if wanted.wants("flaps") { flap_sets(members / wanted.part) } else { vec![] } {
+            for &lifeguard in kinds {
+                let mut scenario = Scenario { flaps: Some(flaps.clone()), ..wanted.scenario(members) };
+                scenario.settings.lifeguard = lifeguard;
+                row(&name(what, lifeguard), &scenario);
             }
         }
     }
 }
 
+fn ms(from: u64, to: u64) -> (Duration, Duration) {
+    (Duration::from_millis(from), Duration::from_millis(to))
+}
+
 fn stall_sets(members: usize) -> Vec<(&'static str, Stalls)> {
-    let ms = Duration::from_millis;
-    let set = |part: usize, stalled: (u64, u64), awake: (u64, u64), service: u64| Stalls {
-        members: members / part,
-        stalled: (ms(stalled.0), ms(stalled.1)),
-        awake: (ms(awake.0), ms(awake.1)),
-        service: ms(service),
+    let set = |stalled: (u64, u64), awake: (u64, u64), service: u64| Stalls {
+        members,
+        stalled: ms(stalled.0, stalled.1),
+        awake: ms(awake.0, awake.1),
+        service: Duration::from_millis(service),
     };
     vec![
-        ("2 s/64 ms", set(4, (1_000, 3_000), (1, 128), 5)),
-        ("4 s/128 ms", set(4, (1_000, 8_000), (1, 256), 5)),
-        ("10 s/250 ms", set(4, (4_000, 16_000), (1, 500), 5)),
-        ("10 s/500 ms", set(4, (4_000, 16_000), (1, 1_000), 20)),
-        ("16 s/4 s", set(4, (8_000, 24_000), (1_000, 8_000), 20)),
+        ("2 s/64 ms", set((1_000, 3_000), (1, 128), 5)),
+        ("4 s/128 ms", set((1_000, 8_000), (1, 256), 5)),
+        ("10 s/250 ms", set((4_000, 16_000), (1, 500), 5)),
+        ("10 s/500 ms", set((4_000, 16_000), (1, 1_000), 20)),
+        ("16 s/4 s", set((8_000, 24_000), (1_000, 8_000), 20)),
+    ]
+}
+
+/// Links that are down and up for about so long each; a probe times out after 500 ms.
+fn flap_sets(members: usize) -> Vec<(&'static str, Flaps)> {
+    let set = |down: (u64, u64), up: (u64, u64)| Flaps { members, down: ms(down.0, down.1), up: ms(up.0, up.1) };
+    vec![
+        ("flap 250 ms/250 ms", set((100, 400), (100, 400))),
+        ("flap 500 ms/500 ms", set((250, 750), (250, 750))),
+        ("flap 2 s/2 s", set((1_000, 3_000), (1_000, 3_000))),
+        ("flap 10 s/1 s", set((5_000, 15_000), (500, 1_500))),
     ]
 }

@@ -58,7 +58,7 @@ pub struct Heard {
     pub about: usize,
     /// What.
     pub news: News,
-    /// Whether the one it is about was down, stalled, or cut off at that time.
+    /// Whether the one it is about was down or cut off at that time, or had stalled or lost its link before.
     pub impaired: bool,
 }
 
@@ -68,8 +68,10 @@ struct Seat {
     up: bool,
     /// Stalled until then.
     stalled: Option<Duration>,
-    /// Was stalled at some time.
-    ever_stalled: bool,
+    /// Nothing comes from it or to it until then.
+    unplugged: Duration,
+    /// Was stalled or unplugged at some time.
+    ever_troubled: bool,
     held: VecDeque<Input>,
     held_packets: usize,
     /// Works off what is held.
@@ -194,7 +196,8 @@ impl Pool {
             address,
             up: true,
             stalled: None,
-            ever_stalled: false,
+            unplugged: Duration::ZERO,
+            ever_troubled: false,
             held: VecDeque::new(),
             held_packets: 0,
             catches_up: false,
@@ -285,14 +288,20 @@ impl Pool {
     pub fn stall(&mut self, index: usize, until: Duration) {
         let seat = &mut self.seats[index];
         if seat.up && seat.stalled.is_none() {
-            (seat.stalled, seat.ever_stalled) = (Some(until), true);
+            (seat.stalled, seat.ever_troubled) = (Some(until), true);
             self.push(until, Act::Resume(index));
         }
     }
 
-    /// Whether a member was stalled at some time.
-    pub fn ever_stalled(&self, index: usize) -> bool {
-        self.seats[index].ever_stalled
+    /// A member's link is down until then: nothing comes from it or to it.
+    pub fn unplug(&mut self, index: usize, until: Duration) {
+        let seat = &mut self.seats[index];
+        (seat.unplugged, seat.ever_troubled) = (until, true);
+    }
+
+    /// Whether a member was stalled or unplugged at some time.
+    pub fn ever_troubled(&self, index: usize) -> bool {
+        self.seats[index].ever_troubled
     }
 
     /// Nothing sent by the first group reaches the second.
@@ -317,12 +326,25 @@ impl Pool {
         self.with(index, |engine, now| engine.join(now, to));
     }
 
-    /// All join through the first, one after the other within `spread`, and again until it succeeds.
+    /// All join through the first, one after the other within `spread`.
     pub fn join_all(&mut self, spread: Duration) {
-        let step = spread / self.seats.len().max(1) as u32;
-        for index in 1..self.seats.len() {
+        self.join_from(1, spread);
+    }
+
+    /// Those from this one on join through the first, one after the other within `spread`.
+    pub fn join_from(&mut self, first: usize, spread: Duration) {
+        let step = spread / self.seats.len().saturating_sub(first).max(1) as u32;
+        for index in first..self.seats.len() {
             self.run_for(step);
             self.join(index, 0);
+        }
+    }
+
+    /// Has the first `count` members know each other, as if they had for long: no news of it are under way.
+    pub fn acquaint(&mut self, count: usize) {
+        let all: Vec<_> = self.seats.iter().take(count).map(|seat| seat.engine.acquaintance()).collect();
+        for index in 0..all.len() {
+            self.with(index, |engine, now| engine.acquaint(now, &all));
         }
     }
 
@@ -467,7 +489,8 @@ impl Pool {
         let way = min + (max.saturating_sub(min)).mul_f64(self.rng.random_range(0.0..1.0));
         let is_in = |group: &[bool], index: usize| group.get(index).copied().unwrap_or(false);
         let cut = self.cuts.iter().any(|(sources, targets)| is_in(sources, from) && is_in(targets, to));
-        (!cut).then_some(way)
+        let unplugged = [from, to].iter().any(|end| self.seats[*end].unplugged > self.now);
+        (!cut && !unplugged).then_some(way)
     }
 
     /// The member that has an address now: the latest one there.
@@ -546,7 +569,7 @@ impl Pool {
         let seat = self.seats.get(about);
         let cut =
             self.cuts.iter().any(|(sources, targets)| sources.get(about) == Some(&true) || targets.get(about) == Some(&true));
-        let impaired = cut || seat.is_none_or(|seat| !seat.up || seat.ever_stalled);
+        let impaired = cut || seat.is_none_or(|seat| !seat.up || seat.ever_troubled);
         self.heard.push(Heard { at: self.now, by, about, news, impaired });
     }
 }

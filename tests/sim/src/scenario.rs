@@ -19,6 +19,17 @@ pub struct Stalls {
     pub service: Duration,
 }
 
+/// Members whose links go up and down again and again.
+#[derive(Clone, Debug)]
+pub struct Flaps {
+    /// How many members have such a link.
+    pub members: usize,
+    /// Shortest and longest time that it is down.
+    pub down: (Duration, Duration),
+    /// Shortest and longest time that it is up.
+    pub up: (Duration, Duration),
+}
+
 /// A pool that forms, is troubled for a while, and loses some members.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -26,6 +37,8 @@ pub struct Scenario {
     pub seed: u64,
     /// How many members.
     pub members: usize,
+    /// How many join, the others knowing each other already; none: all join, one after the other.
+    pub newcomers: Option<usize>,
     /// Share of datagrams lost from the start.
     pub loss: f64,
     /// The members' timings.
@@ -34,6 +47,8 @@ pub struct Scenario {
     pub watched: Duration,
     /// Stalls while it is watched.
     pub stalls: Option<Stalls>,
+    /// Links that flap while it is watched, if none stall.
+    pub flaps: Option<Flaps>,
     /// How many members are killed after that.
     pub kills: usize,
 }
@@ -43,14 +58,16 @@ pub struct Scenario {
 pub struct Findings {
     /// From the last join until all knew all.
     pub converged: Option<Duration>,
-    /// Failures told of members that were up and never stalled, each time by each member.
+    /// Failures told of members that were up and in no trouble before, each time by each member.
     pub false_failures: usize,
     /// The different members so wronged.
     pub wronged: usize,
-    /// How many of these were told first by a member that stalls itself.
-    pub wronged_by_stalled: usize,
-    /// Failures told of members that had stalled.
-    pub stalled_failures: usize,
+    /// How many of these were told first by a member that was in trouble itself.
+    pub wronged_by_troubled: usize,
+    /// Failures told of members that had stalled or lost their links.
+    pub troubled_failures: usize,
+    /// From the end of the trouble until all knew all again; none if that took over a minute, or there was no trouble.
+    pub settled: Option<Duration>,
     /// From a kill until the first member told of it: mean and worst.
     pub first_told: (Duration, Duration),
     /// From a kill until all others had told of it; none if that took over two minutes.
@@ -71,10 +88,12 @@ impl Scenario {
         Self {
             seed,
             members,
+            newcomers: None,
             loss: 0.0,
             settings: EngineSettings::lan(),
             watched: Duration::from_secs(60),
             stalls: None,
+            flaps: None,
             kills: 0,
         }
     }
@@ -84,12 +103,18 @@ impl Scenario {
         let service = self.stalls.as_ref().map(|stalls| stalls.service).unwrap_or_default();
         let conditions = Conditions { loss: self.loss, service, ..Conditions::default() };
         let mut pool = Pool::new(self.seed, self.members, self.settings.clone(), conditions);
-        pool.join_all(Duration::from_secs(2));
+        match self.newcomers {
+            None => pool.join_all(Duration::from_secs(2)),
+            Some(count) => {
+                pool.acquaint(self.members.saturating_sub(count));
+                pool.join_from(self.members.saturating_sub(count), Duration::from_secs(2));
+            }
+        }
         let converged = pool.run_while_not(Duration::from_secs(300), Pool::is_converged);
         let mut found = Findings { converged, ..Findings::default() };
 
         let (start, packets, bytes) = (pool.now(), pool.traffic().0, pool.traffic().1);
-        self.watch(&mut pool);
+        found.settled = self.watch(&mut pool);
         let seconds = (pool.now() - start).as_secs_f64().max(1.0);
         let per_member = 1.0 / (seconds * self.members as f64);
         found.packets = (pool.traffic().0 - packets) as f64 * per_member;
@@ -100,41 +125,63 @@ impl Scenario {
         }
         let failures = || pool.heard().iter().filter(|heard| heard.news == News::Failed);
         found.false_failures = failures().filter(|heard| !heard.impaired).count();
-        found.stalled_failures = failures().filter(|heard| heard.impaired && pool.ever_stalled(heard.about)).count();
+        found.troubled_failures = failures().filter(|heard| heard.impaired && pool.ever_troubled(heard.about)).count();
         let mut wronged: Vec<usize> = failures().filter(|heard| !heard.impaired).map(|heard| heard.about).collect();
         wronged.sort_unstable();
         wronged.dedup();
         found.wronged = wronged.len();
-        let first_by_stalled = |about: &&usize| {
-            failures().find(|heard| !heard.impaired && heard.about == **about).is_some_and(|heard| pool.ever_stalled(heard.by))
+        let first_by_troubled = |about: &&usize| {
+            failures().find(|heard| !heard.impaired && heard.about == **about).is_some_and(|heard| pool.ever_troubled(heard.by))
         };
-        found.wronged_by_stalled = wronged.iter().filter(first_by_stalled).count();
+        found.wronged_by_troubled = wronged.iter().filter(first_by_troubled).count();
         found.packet_largest = pool.packet_largest();
         found.trace = pool.trace();
         found
     }
 
-    fn watch(&self, pool: &mut Pool) {
+    /// Lets the time pass in which it is watched, with the trouble there is; how long it took to settle after that.
+    fn watch(&self, pool: &mut Pool) -> Option<Duration> {
+        /// How long the pool has to come to rest.
+        const REST: Duration = Duration::from_secs(60);
+        /// How often it is looked at meanwhile.
+        const STEP: Duration = Duration::from_millis(100);
         let end = pool.now() + self.watched;
-        let Some(stalls) = &self.stalls else { return pool.run_until(end) };
+        let (members, bad, good) = match (&self.stalls, &self.flaps) {
+            (Some(Stalls { members, stalled, awake, .. }), _) => (*members, *stalled, *awake),
+            (None, Some(Flaps { members, down, up })) => (*members, *down, *up),
+            (None, None) => {
+                pool.run_until(end);
+                return None;
+            }
+        };
         let mut rng = StdRng::seed_from_u64(self.seed ^ 0x5741);
         let mut draw = |(min, max): (Duration, Duration)| min + (max - min).mul_f64(rng.random_range(0.0..=1.0));
-        // When each of them stalls next. The last members stall: the first is the one all joined through.
+        // When each of them is in trouble next. It is the last members: the first is the one all joined through.
         let mut next: Vec<(Duration, usize)> =
-            (self.members - stalls.members..self.members).map(|index| (pool.now() + draw(stalls.awake), index)).collect();
+            (self.members - members..self.members).map(|index| (pool.now() + draw(good), index)).collect();
         while let Some(at) = next.iter().map(|(at, _)| *at).min().filter(|at| *at < end) {
             pool.run_until(at);
             for (due, index) in &mut next {
                 if *due <= at {
-                    let until = at + draw(stalls.stalled);
-                    pool.stall(*index, until);
-                    *due = until + draw(stalls.awake);
+                    let until = at + draw(bad);
+                    if self.stalls.is_some() {
+                        pool.stall(*index, until)
+                    } else {
+                        pool.unplug(*index, until)
+                    }
+                    *due = until + draw(good);
                 }
             }
         }
         pool.run_until(end);
         // All wake, and the pool comes to rest.
-        pool.run_until(end + stalls.stalled.1 + Duration::from_secs(60));
+        let rested = end + bad.1 + REST;
+        let mut last_apart = None;
+        while pool.now() < rested {
+            last_apart = if pool.is_converged() { last_apart } else { Some(pool.now()) };
+            pool.run_for(STEP);
+        }
+        pool.is_converged().then(|| last_apart.map_or(Duration::ZERO, |at| at + STEP - end))
     }
 
     fn kill(&self, pool: &mut Pool, found: &mut Findings) {

@@ -9,7 +9,12 @@ impl State {
     pub fn query_index(&self, query: &Query, scope: &QueryScope) -> Option<Index> {
         let (nodes, services, checks) = (self.nodes.index, self.services.index, self.checks.index);
         let index = match query {
-            Query::Datacenters | Query::StatusLeader | Query::StatusPeers | Query::RaftConfiguration | Query::AutopilotHealth => {
+            Query::Datacenters
+            | Query::DatacenterCoordinates
+            | Query::StatusLeader
+            | Query::StatusPeers
+            | Query::RaftConfiguration
+            | Query::AutopilotHealth => {
                 return None;
             }
             Query::AutopilotConfig => self.autopilot.as_ref().map_or(Index(0), |row| row.modify_index),

@@ -13,7 +13,12 @@ fn folded(name: &str) -> Key {
 /// The things to watch for a query.
 pub(crate) fn watch_keys(query: &Query, scope: &QueryScope) -> Vec<WatchKey> {
     let mut keys = vec![match query {
-        Query::Datacenters | Query::StatusLeader | Query::StatusPeers | Query::RaftConfiguration | Query::AutopilotHealth => {
+        Query::Datacenters
+        | Query::DatacenterCoordinates
+        | Query::StatusLeader
+        | Query::StatusPeers
+        | Query::RaftConfiguration
+        | Query::AutopilotHealth => {
             return Vec::new();
         }
         Query::AutopilotConfig => WatchKey::Autopilot,

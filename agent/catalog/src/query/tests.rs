@@ -295,7 +295,14 @@ fn session_and_coordinate_indexes_are_the_tables() {
     }
     assert_eq!(bench.index_of(&Query::Coordinates), 13);
     assert_eq!(pick(&bench.json(&Query::NodeSessions("N".into())), &["ID"]), ["s1", "s2"]);
-    for query in [Query::Datacenters, Query::StatusLeader, Query::StatusPeers, Query::RaftConfiguration, Query::AutopilotHealth] {
+    for query in [
+        Query::Datacenters,
+        Query::DatacenterCoordinates,
+        Query::StatusLeader,
+        Query::StatusPeers,
+        Query::RaftConfiguration,
+        Query::AutopilotHealth,
+    ] {
         assert!(bench.catalog.snapshot().query(&query, &QueryScope::default(), None).is_none());
     }
 }

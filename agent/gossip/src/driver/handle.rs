@@ -187,7 +187,8 @@ impl GossipHandle {
         Ok(())
     }
 
-    /// Turns a failed member into one that left, or (`prune`) forgets it. `false`: there is no such member.
+    /// Turns a failed or suspected member into one that left, or (`prune`) forgets it; one believed to be alive, when it fails within the
+    /// time that finding it may take. `false`: there is no such member.
     pub async fn force_leave(&self, name: &str, prune: bool) -> Result<bool, GossipError> {
         self.ask(|reply| Command::ForceLeave { name: name.to_owned(), prune, reply }).await
     }

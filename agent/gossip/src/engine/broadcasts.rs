@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) enum Topic {
     /// A member's state and card.
     Member(NodeKey),
+    /// That an operator wants a member gone.
+    Wish(NodeKey),
     /// A user event: Lamport time, origin, number.
     Event(u64, NodeKey, u32),
 }

@@ -40,6 +40,12 @@ pub(crate) enum ExchangeKind {
 
 /// How long a state exchange may take.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A pool grows quickly when more than one of so many members are new since the last state exchange.
+const GROWTH: usize = 10;
+/// What a state exchange costs in time for each member, while the pool grows: in a small pool they can follow each other quickly.
+const GROWING_PER_MEMBER: Duration = Duration::from_millis(10);
+/// Shortest time between two of them.
+const GROWING_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// How many recent user events a state tells.
 const EVENTS_TOLD_MAX: usize = 256;
 /// From this many members on, state exchanges become rarer.
@@ -187,9 +193,11 @@ impl Engine {
         let own = self.own.node;
         let mut items = vec![self.own_record().encode()];
         items.extend(self.roster.iter().filter(|entry| entry.ident.node != own).map(|entry| entry.full_record(now).encode()));
-        items.extend(self.pruned.iter().map(|(node, (generation, _))| {
+        items.extend(self.pruned.iter().map(|(node, (generation, at))| {
             let ident = Ident { node: *node, generation: *generation };
-            Record { ident, incarnation: 0, claim: Claim::Pruned, card: None, age_s: 0 }.encode()
+            // A second at least, as none at all says that it is news.
+            let age_s = u32::try_from(now.saturating_sub(*at).as_secs()).unwrap_or(u32::MAX).max(1);
+            Record { ident, incarnation: 0, claim: Claim::Pruned, card: None, age_s }.encode()
         }));
         items.extend(self.events.recent(EVENTS_TOLD_MAX).map(|event| event.encode()));
         stream::write_state(kind, self.events.clock(), &items)
@@ -208,18 +216,33 @@ impl Engine {
 
     /// Exchanges the state with one member at random.
     pub(crate) fn push_pull_due(&mut self, now: Duration) {
+        if now < self.push_pull_at {
+            return;
+        }
         let own = self.own.node;
         let chosen = self.roster.random(1, &mut self.rng, |entry| entry.is_active() && entry.ident.node != own);
         if let Some(to) = chosen.first().and_then(|node| self.roster.get(*node)).map(|entry| entry.card.address) {
             self.exchange(now, to, ExchangeKind::PushPull);
         }
-        // While many join, gossip falls behind: state exchanges catch up, and become rare again when the pool is at rest.
-        let members = self.roster.active();
-        let grows = members > PUSH_PULL_SCALED_FROM && self.grown * 10 > members;
         self.grown = 0;
-        let base = self.settings.push_pull_interval;
-        let wait = if grows { base / 4 } else { push_pull_interval(base, members) };
-        self.timers.set(now + wait, Timer::PushPull);
+        self.set_push_pull(now + push_pull_interval(self.settings.push_pull_interval, self.roster.active()));
+    }
+
+    pub(crate) fn set_push_pull(&mut self, at: Duration) {
+        self.push_pull_at = at;
+        self.timers.set(at, Timer::PushPull);
+    }
+
+    /// A member came. While many do, gossip falls behind: a state exchange soon catches up. They become rare again when the pool is at rest.
+    pub(crate) fn grew(&mut self, now: Duration) {
+        self.grown += 1;
+        let members = self.roster.active();
+        if self.grown * GROWTH > members {
+            let soon = growing_interval(self.settings.push_pull_interval, members).mul_f64(self.rng.random_range(0.5..1.0));
+            if now + soon < self.push_pull_at {
+                self.set_push_pull(now + soon);
+            }
+        }
     }
 
     /// Tries one failed member again. All members do so, hence each only with a chance, such that a few tries in all fall on an interval.
@@ -253,9 +276,24 @@ fn push_pull_interval(base: Duration, members: usize) -> Duration {
     base.mul_f64(doublings + 1.0)
 }
 
+/// The time between state exchanges of a pool that grows quickly.
+fn growing_interval(base: Duration, members: usize) -> Duration {
+    let slowest = base / 4;
+    (GROWING_PER_MEMBER * u32::try_from(members).unwrap_or(u32::MAX)).clamp(GROWING_INTERVAL_MIN.min(slowest), slowest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pool_that_grows_exchanges_the_more_often_the_smaller_it_is() {
+        let base = Duration::from_secs(30);
+        for (members, ms) in [(3, 1000), (100, 1000), (500, 5000), (5000, 7500)] {
+            assert_eq!(growing_interval(base, members), Duration::from_millis(ms), "{members}");
+        }
+        assert_eq!(growing_interval(Duration::from_secs(1), 3), Duration::from_millis(250));
+    }
 
     #[test]
     fn exchanges_become_rarer_in_large_pools() {

@@ -1,7 +1,8 @@
 //! What is heard of other members, weighed against what is known.
 //!
 //! Claims about one generation of a member are ordered: by incarnation, and within one alive < suspect < failed; having left outweighs
-//! them all. A newer generation outweighs every claim about older ones. So members that heard the same agree, in whatever order.
+//! them all; that an operator made it leave counts like a failure until it is believed. A newer generation outweighs every claim about
+//! older ones. So members that heard the same agree, in whatever order.
 
 use crate::engine::broadcasts::Topic;
 use crate::engine::event::{Conflict, ConflictKind, Event};
@@ -74,13 +75,19 @@ impl Engine {
             }
             Claim::Left { forced } => {
                 let left = matches!(entry.standing, Standing::Left { .. });
-                if newer || (!left && (!forced || !active)) {
+                if newer || (!left && (!forced || !active || self.is_believed(entry, &record))) {
                     self.apply_gone(now, record, Standing::Left { forced }, spread);
                 }
             }
             Claim::Pruned => {
-                if !active {
-                    self.apply_pruned(now, record, spread);
+                // A state tells of those long forgotten too, and not at which incarnation they were.
+                if !active || (record.age_s == 0 && (newer || self.is_believed(entry, &record))) {
+                    self.part(now, record, true, spread);
+                }
+            }
+            Claim::Unwanted { prune } => {
+                if !newer {
+                    self.apply_wish(now, record, prune, spread);
                 }
             }
         }
@@ -103,7 +110,7 @@ impl Engine {
             Claim::Alive | Claim::Suspect { .. } => Standing::Alive,
             Claim::Failed => Standing::Failed,
             Claim::Left { forced } => Standing::Left { forced },
-            Claim::Pruned => return,
+            Claim::Pruned | Claim::Unwanted { .. } => return,
         };
         if self.roster.len() >= MEMBERS_MAX {
             return;
@@ -129,7 +136,7 @@ impl Engine {
         (entry.gone_at, entry.gone_before_s) = (now, record.age_s);
         self.roster.insert(entry);
         if active {
-            self.grown += 1;
+            self.grew(now);
             self.foca_set(now, record.ident, record.incarnation, State::Alive);
             self.tell_member(node, Event::Joined);
         } else {
@@ -226,6 +233,7 @@ impl Engine {
             changed
         });
         if revives {
+            self.drop_wish(node);
             self.foca_set(now, record.ident, record.incarnation, State::Alive);
         }
         if !was_active {
@@ -242,9 +250,12 @@ impl Engine {
         }
     }
 
-    fn apply_gone(&mut self, now: Duration, record: Record, standing: Standing, spread: bool) {
+    pub(crate) fn apply_gone(&mut self, now: Duration, record: Record, standing: Standing, spread: bool) {
         let node = record.ident.node;
         let failed = matches!(standing, Standing::Failed);
+        if failed && let Some(prune) = self.take_wish(now, record.ident) {
+            return self.part(now, record, prune, spread);
+        }
         let was_gone_for =
             self.roster.get(node).filter(|entry| !entry.is_active()).map(|entry| (entry.gone_at, entry.gone_before_s));
         let was_active = was_gone_for.is_none();
@@ -267,7 +278,7 @@ impl Engine {
         }
     }
 
-    fn apply_pruned(&mut self, now: Duration, record: Record, spread: bool) {
+    pub(crate) fn apply_pruned(&mut self, now: Duration, record: Record, spread: bool) {
         let node = record.ident.node;
         self.bury(now, record.ident);
         self.forget(node);
@@ -278,20 +289,12 @@ impl Engine {
 
     /// `accuser` got no ack from a member at `incarnation`.
     pub(crate) fn accuse(&mut self, now: Duration, ident: Ident, incarnation: u16, accuser: NodeKey, spread: bool) {
-        let members = self.roster.active();
-        let settings = &self.settings;
         let Some(entry) = self.roster.get(ident.node) else { return };
         if entry.ident != ident || !entry.is_active() || incarnation < entry.incarnation {
             return;
         }
         let renewed = incarnation > entry.incarnation || !matches!(entry.standing, Standing::Suspect(_));
-        let bounds = SuspicionBounds::new(
-            settings.suspicion_mult,
-            settings.suspicion_max_timeout_mult,
-            members,
-            settings.probe_interval,
-            settings.lifeguard,
-        );
+        let bounds = self.suspicion_bounds();
         let deadline = self.roster.change(ident.node, |entry| {
             entry.incarnation = incarnation;
             if let Standing::Suspect(suspicion) = &mut entry.standing
@@ -315,6 +318,18 @@ impl Engine {
         if spread {
             self.spread_member(now, ident.node);
         }
+    }
+
+    /// How long a suspicion that begins now lasts.
+    pub(crate) fn suspicion_bounds(&self) -> SuspicionBounds {
+        let settings = &self.settings;
+        SuspicionBounds::new(
+            settings.suspicion_mult,
+            settings.suspicion_max_timeout_mult,
+            self.roster.active(),
+            settings.probe_interval,
+            settings.lifeguard,
+        )
     }
 
     /// A suspicion's timer fired: it ran out, or it was lengthened meanwhile, or it is over.

@@ -10,7 +10,6 @@ use crate::engine::wire::packet::{Body, Head};
 use crate::engine::wire::record::{Card, Claim, Record, Tags, tags_size};
 use crate::engine::{Engine, REMEMBERED_MAX};
 use foca::{Message, State};
-use lictor_types::ids::NodeName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,19 +45,6 @@ impl Engine {
             let head = Head { src: self.own, incarnation: self.incarnation, dst, body: Body::Swim(Message::Gossip) };
             self.send(to, &head, std::slice::from_ref(&bytes), false);
         }
-    }
-
-    /// Turns a failed member into one that left, or (`prune`) forgets one that failed or left at once. A member that is there stays,
-    /// with its objection. False: no such member.
-    pub fn force_leave(&mut self, now: Duration, name: &str, prune: bool) -> bool {
-        let Some(entry) = self.roster.holder(&NodeName::from(name)) else { return false };
-        if entry.ident.node == self.own.node {
-            return true;
-        }
-        let claim = if prune { Claim::Pruned } else { Claim::Left { forced: true } };
-        let record = Record { ident: entry.ident, incarnation: entry.incarnation, claim, card: None, age_s: 0 };
-        self.apply(now, record, true);
-        true
     }
 
     /// Replaces this member's tags; all others get to know. False: they take more than [`TAGS_SIZE_MAX`] bytes, and nothing changed.
@@ -115,7 +101,7 @@ impl Engine {
             return;
         }
         match record.claim {
-            Claim::Left { .. } | Claim::Pruned => self.renew(now, record.ident.generation),
+            Claim::Left { .. } | Claim::Pruned | Claim::Unwanted { .. } => self.renew(now, record.ident.generation),
             Claim::Failed | Claim::Suspect { .. } if record.incarnation >= self.incarnation => {
                 self.refute(now, record.incarnation)
             }

@@ -5,6 +5,8 @@ use super::wire::{packet, stream};
 use super::*;
 use proptest::prelude::*;
 
+mod removal;
+
 struct Net {
     engines: BTreeMap<u16, Engine>,
     /// Members that nothing reaches and that do nothing.
@@ -303,42 +305,6 @@ fn tags_change_at_run_time_within_their_limit() {
 }
 
 #[test]
-fn a_failed_member_can_be_made_to_leave_or_be_forgotten() {
-    let mut net = Net::joined(5);
-    net.down.extend([4, 5]);
-    net.run(60);
-    assert!(!net.with(1, |engine, now| engine.force_leave(now, "nobody", false)));
-    assert!(net.with(1, |engine, now| engine.force_leave(now, "n4", false)));
-    assert!(net.with(1, |engine, now| engine.force_leave(now, "n5", true)));
-    net.run(5);
-    for port in 1..=3 {
-        assert_eq!(net.status(port, "n4"), Some(MemberStatus::Left), "as {port} sees it");
-        assert_eq!(net.status(port, "n5"), None, "as {port} sees it");
-    }
-    // State exchanges do not bring the forgotten one back; its return does.
-    net.run(60);
-    assert_eq!(net.status(2, "n5"), None);
-    net.down.clear();
-    net.add(settings(), own("n5", "id-5", 5));
-    net.join(5, 3);
-    net.run(40);
-    for port in 1..=5 {
-        assert_eq!(net.status(port, "n5"), Some(MemberStatus::Alive), "as {port} sees it");
-    }
-}
-
-#[test]
-fn a_live_member_stays_when_made_to_leave() {
-    let mut net = Net::joined(3);
-    assert!(net.with(1, |engine, now| engine.force_leave(now, "n3", false)));
-    assert!(net.with(1, |engine, now| engine.force_leave(now, "n2", true)));
-    net.run(10);
-    for port in 1..=3 {
-        assert_eq!(net.engines[&port].alive(), 3);
-    }
-}
-
-#[test]
 fn a_rebuilt_host_takes_the_name_of_its_dead_predecessor() {
     let mut net = Net::joined(4);
     net.down.push(4);
@@ -568,6 +534,7 @@ fn some_record() -> impl Strategy<Value = Item> {
         Just(Claim::Failed),
         any::<bool>().prop_map(|forced| Claim::Left { forced }),
         Just(Claim::Pruned),
+        any::<bool>().prop_map(|prune| Claim::Unwanted { prune }),
     ];
     let tags = proptest::collection::btree_map("[a-z]{1,8}", ".{0,20}", 0..4);
     let card = proptest::option::of(("[a-z0-9-]{1,20}", any::<std::net::IpAddr>(), any::<u16>(), any::<u32>(), tags).prop_map(

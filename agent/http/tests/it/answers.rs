@@ -46,7 +46,7 @@ async fn reads() {
             ("GET", "/v1/status/leader?dc=nowhere", "", 500, "No path to datacenter"),
             ("GET", "/v1/coordinate/node/x", "", 404, ""),
             ("GET", "/v1/coordinate/nodes", "", 200, "[]"),
-            ("GET", "/v1/coordinate/datacenters", "", 200, r#"[{"Datacenter":"dc1","AreaID":"wan","Coordinates":[{"Node":"n1","Segment":"","Coord":{"Vec":[0,0,0,0,0,0,0,0],"Error":1.5,"Adjustment":0,"Height":0.00001}}]}]"#),
+            ("GET", "/v1/coordinate/datacenters", "", 200, r#"[{"Datacenter":"dc1","AreaID":"wan","Coordinates":[{"Node":"n1","Segment":"","Coord":{"Vec":[],"Error":0,"Adjustment":0,"Height":0}}]}]"#),
             ("GET", "/v1/session/info/", "", 400, "Missing session"),
             ("GET", "/v1/session/list", "", 200, "[]"),
             ("PUT", "/v1/event/fire/", "", 400, "Missing name"),

@@ -5,6 +5,7 @@ use lictor_http::{BindError, HttpServer, HttpSettings, Listen};
 use lictor_net::{Shutdown, TcpStream, clock};
 use lictor_rpc::fake::FakeCluster;
 use lictor_rpc::{Cluster, SubscriptionSettings, Subscriptions};
+use lictor_types::coordinate::{DatacenterCoordinates, NodeCoordinate};
 use lictor_types::{KvEntry, Query, Reply};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,6 +99,11 @@ pub(crate) fn canned() -> FakeCluster {
             Query::HealthService { .. } => Reply::HealthService(Vec::new()),
             Query::NodeChecks(_) | Query::ServiceChecks(_) | Query::ChecksInState(_) => Reply::Checks(Vec::new()),
             Query::Coordinates | Query::NodeCoordinates(_) => Reply::Coordinates(Vec::new()),
+            Query::DatacenterCoordinates => Reply::DatacenterCoordinates(vec![DatacenterCoordinates {
+                datacenter: "dc1".to_owned(),
+                area: "wan".to_owned(),
+                coordinates: vec![NodeCoordinate { node: "n1".into(), ..NodeCoordinate::default() }],
+            }]),
             Query::SessionInfo(_) | Query::Sessions | Query::NodeSessions(_) => Reply::Sessions(Vec::new()),
             Query::Services => Reply::Services(std::collections::BTreeMap::new()),
             Query::StatusLeader => Reply::Name("127.0.0.1:8300".to_owned()),

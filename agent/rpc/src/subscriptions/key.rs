@@ -39,6 +39,7 @@ impl Kind {
             | Query::NodeSessions(_)
             | Query::Coordinates
             | Query::NodeCoordinates(_)
+            | Query::DatacenterCoordinates
             | Query::StatusLeader
             | Query::StatusPeers
             | Query::RaftConfiguration

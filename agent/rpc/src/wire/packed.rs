@@ -2,7 +2,7 @@
 //! an error.
 
 use bytes::Bytes;
-use lictor_types::coordinate::NodeCoordinate;
+use lictor_types::coordinate::{DatacenterCoordinates, NodeCoordinate};
 use lictor_types::discovery_chain::{DiscoveryChain, GatewayService};
 use lictor_types::query::{CheckServiceNode, NodeServiceList, NodeServices};
 use lictor_types::{
@@ -59,6 +59,7 @@ enum Form {
     Kv(Vec<Arc<KvEntry>>),
     Sessions(Vec<Arc<Session>>),
     Coordinates(Vec<Arc<NodeCoordinate>>),
+    DatacenterCoordinates(Vec<DatacenterCoordinates>),
     RaftConfiguration(RaftConfiguration),
     AutopilotConfig(Option<Arc<AutopilotConfig>>),
     AutopilotHealth(AutopilotHealth),

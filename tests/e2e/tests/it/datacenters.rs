@@ -31,6 +31,30 @@ fn one_datacenter_asks_another() {
     assert_eq!(client.put("/v1/kv/near", "here").text.trim(), "true");
 }
 
+#[test]
+fn every_agent_tells_where_the_servers_of_all_datacenters_are() {
+    let (here, there) = two("");
+    let servers = |body: &Value| -> Vec<String> {
+        let rows = body.as_array().into_iter().flatten();
+        rows.flat_map(|row| {
+            assert_eq!(row["AreaID"], "wan");
+            let datacenter = row["Datacenter"].as_str().unwrap_or_default();
+            let coordinates = row["Coordinates"].as_array().into_iter().flatten();
+            coordinates.map(move |server| {
+                assert_eq!(server["Coord"]["Vec"].as_array().map(Vec::len), Some(8));
+                format!("{}.{datacenter}", server["Node"].as_str().unwrap_or_default())
+            })
+        })
+        .collect()
+    };
+    let names = [&here, &there].map(|cluster| cluster.servers[0].node().to_owned());
+    let all = vec![format!("{}.dc1", names[0]), format!("{}.dc2", names[1])];
+    // The client agent knows nothing of the WAN pool itself.
+    for agent in here.agents().chain(there.agents()) {
+        agent.wait_for("/v1/coordinate/datacenters", |body| servers(body) == all);
+    }
+}
+
 /// All addresses and ports of an answer but those under `TaggedAddresses`, in their order.
 fn places(value: &Value) -> Vec<String> {
     match value {

@@ -3,6 +3,7 @@
 
 mod detection;
 mod false_failures;
+mod flaps;
 mod join;
 mod partition;
 mod planted;

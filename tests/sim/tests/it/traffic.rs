@@ -6,10 +6,22 @@ use std::time::Duration;
 
 #[test]
 fn a_quiet_pool_sends_the_same_per_member_at_any_size() {
-    let quiet = |members| Scenario { watched: Duration::from_secs(30), ..Scenario::new(crate::seed(), members) }.run();
+    let watched = Duration::from_secs(30);
+    let quiet = |members| Scenario { newcomers: Some(0), watched, ..Scenario::new(crate::seed(), members) }.run();
     let (small, large) = (quiet(crate::members() / 4), quiet(crate::members()));
-    assert!(large.packets <= small.packets * 1.1 && large.packets < 4.0, "{} and {} a second", small.packets, large.packets);
-    assert!(large.packet_largest <= 1400 - ENCRYPTION_ROOM, "{}", large.packet_largest);
+    assert!(
+        (large.packets - small.packets).abs() < 0.1 && large.packets < 2.5,
+        "{} and {} a second",
+        small.packets,
+        large.packets
+    );
+    assert!((large.bytes - small.bytes).abs() < 10.0, "{} and {} bytes a second", small.bytes, large.bytes);
+}
+
+#[test]
+fn datagrams_of_a_pool_that_forms_keep_within_their_size() {
+    let found = Scenario { watched: Duration::from_secs(5), ..Scenario::new(crate::seed(), crate::members()) }.run();
+    assert!(found.packet_largest > 1000 && found.packet_largest <= 1400 - ENCRYPTION_ROOM, "{}", found.packet_largest);
 }
 
 #[test]

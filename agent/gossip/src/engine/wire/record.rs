@@ -85,6 +85,11 @@ pub(crate) enum Claim {
     },
     /// An operator had it forgotten.
     Pruned,
+    /// An operator wants it gone as soon as it is not there any more.
+    Unwanted {
+        /// Forgotten, and not only to have left.
+        prune: bool,
+    },
 }
 
 /// One claim about one member.
@@ -98,7 +103,7 @@ pub(crate) struct Record {
     pub(crate) claim: Claim,
     /// Its card; always there for `Alive`, and for all others in a state exchange.
     pub(crate) card: Option<Arc<Card>>,
-    /// How long ago it failed or left, seconds; told in state exchanges.
+    /// How long ago it failed, left or was forgotten, seconds; told in state exchanges.
     pub(crate) age_s: u32,
 }
 
@@ -116,11 +121,14 @@ const SUSPECT: u8 = 2;
 const FAILED: u8 = 3;
 const LEFT: u8 = 4;
 const PRUNED: u8 = 5;
+const UNWANTED: u8 = 6;
 const EVENT: u8 = 16;
 /// Set in the kind of a member's record: a card follows.
 const WITH_CARD: u8 = 0x80;
 /// Set in the kind of `LEFT`: forced.
 const FORCED: u8 = 0x40;
+/// Set in the kind of `UNWANTED`: to be forgotten.
+const PRUNE: u8 = 0x40;
 /// What a kind is without its marks.
 const KIND: u8 = 0x1f;
 /// The largest item, bytes: an event of the largest size the settings may allow, or a card with all tags.
@@ -171,6 +179,7 @@ impl Record {
             Claim::Failed => FAILED,
             Claim::Left { forced } => LEFT | if forced { FORCED } else { 0 },
             Claim::Pruned => PRUNED,
+            Claim::Unwanted { prune } => UNWANTED | if prune { PRUNE } else { 0 },
         };
         writer.byte(kind | if self.card.is_some() { WITH_CARD } else { 0 });
         writer.ident(self.ident);
@@ -194,6 +203,7 @@ impl Record {
             SUSPECT => Claim::Suspect { accuser: reader.node()? },
             FAILED => Claim::Failed,
             LEFT => Claim::Left { forced: mark & FORCED != 0 },
+            UNWANTED => Claim::Unwanted { prune: mark & PRUNE != 0 },
             _ => Claim::Pruned,
         };
         let card = if mark & WITH_CARD != 0 { Some(Arc::new(Card::read(reader)?)) } else { None };
@@ -230,7 +240,7 @@ pub(crate) fn read_item(reader: &mut Reader<'_>) -> Result<Option<Item>, WireErr
     let mut item = Reader::new(reader.block(ITEM_SIZE_MAX, "item")?);
     let mark = item.byte()?;
     Ok(match mark & KIND {
-        ALIVE..=PRUNED => Some(Item::Member(Record::decode(mark, &mut item)?)),
+        ALIVE..=UNWANTED => Some(Item::Member(Record::decode(mark, &mut item)?)),
         EVENT => Some(Item::Event(UserEvent::decode(&mut item)?)),
         _ => None,
     })

@@ -6,7 +6,7 @@ mod acl;
 use bytes::Bytes;
 use lictor_types::command::{Deregister, Register, SessionVerb};
 use lictor_types::config_entry::{Span, Weight};
-use lictor_types::coordinate::{Coordinate, NodeCoordinate};
+use lictor_types::coordinate::{Coordinate, DatacenterCoordinates, NodeCoordinate};
 use lictor_types::discovery_chain::{
     ChainNode, ChainRequest, ChainResolver, ChainSplit, ChainTarget, DiscoveryChain, GatewayService,
 };
@@ -77,6 +77,7 @@ pub(super) fn queries() -> Vec<Query> {
         Query::IntentionMatch { end: IntentionEnd::Source, names: vec![qualified("web"), qualified("*/*")] },
         Query::IntentionCheck { source: qualified("web"), destination: qualified("db") },
         Query::Usage,
+        Query::DatacenterCoordinates,
     ];
     all.extend(acl::queries());
     let number = |query: &Query| match query {
@@ -121,8 +122,9 @@ pub(super) fn queries() -> Vec<Query> {
         Query::IntentionCheck { .. } => 38,
         Query::Usage => 39,
         Query::Acl(_) => 40,
+        Query::DatacenterCoordinates => 41,
     };
-    covers(all.iter().map(number), 41);
+    covers(all.iter().map(number), 42);
     all
 }
 
@@ -197,6 +199,10 @@ fn entry() -> KvEntry {
         create_index: Index(1),
         modify_index: Index(2),
     }
+}
+
+fn datacenter_coordinates() -> DatacenterCoordinates {
+    DatacenterCoordinates { datacenter: "dc2".into(), area: "wan".into(), coordinates: vec![coordinate()] }
 }
 
 fn coordinate() -> NodeCoordinate {
@@ -349,6 +355,7 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::IntentionMatches(vec![vec![], vec![Arc::new(intention())]]),
         Reply::Allowed(true),
         Reply::Usage(lictor_types::Usage { nodes: 3, ..lictor_types::Usage::default() }),
+        Reply::DatacenterCoordinates(vec![datacenter_coordinates(), DatacenterCoordinates::default()]),
     ];
     all.extend(acl::replies());
     let number = |reply: &Reply| match reply {
@@ -377,8 +384,9 @@ pub(super) fn replies() -> Vec<Reply> {
         Reply::Allowed(_) => 22,
         Reply::Usage(_) => 23,
         Reply::Acl(_) => 24,
+        Reply::DatacenterCoordinates(_) => 25,
     };
-    covers(all.iter().map(number), 25);
+    covers(all.iter().map(number), 26);
     all
 }
 
