@@ -2,7 +2,7 @@
 
 use super::SyntaxError;
 use super::hcl_lexer::{Lexer, Token};
-use crate::tree::{DEPTH_MAX, Entry, Kind, Node, Pos, insert_gathering};
+use crate::tree::{DEPTH_MAX, Entry, Gathering, Kind, Node, Pos};
 use indexmap::IndexMap;
 
 type Read<T> = Result<T, SyntaxError>;
@@ -38,17 +38,17 @@ impl Parser<'_> {
         if depth > DEPTH_MAX {
             return Err(SyntaxError::new(self.pos, format!("nested deeper than {DEPTH_MAX} levels")));
         }
-        let mut map = IndexMap::new();
+        let mut map = Gathering::default();
         loop {
             match (&self.token, open) {
-                (Token::End, None) => return Ok(map),
+                (Token::End, None) => return Ok(map.into_map()),
                 (Token::End, Some(open)) => {
                     let place = format!("the \"{{\" of line {} is not closed", open.line);
                     return Err(SyntaxError::new(self.pos, place).hint("add the missing \"}\""));
                 }
                 (Token::CloseBrace, Some(_)) => {
                     self.advance()?;
-                    return Ok(map);
+                    return Ok(map.into_map());
                 }
                 _ => self.item(&mut map, depth)?,
             }
@@ -58,7 +58,7 @@ impl Parser<'_> {
         }
     }
 
-    fn item(&mut self, map: &mut IndexMap<String, Entry>, depth: usize) -> Read<()> {
+    fn item(&mut self, map: &mut Gathering, depth: usize) -> Read<()> {
         let mut keys: Vec<(String, Pos)> = Vec::new();
         let value = loop {
             let pos = self.pos;
@@ -101,7 +101,7 @@ impl Parser<'_> {
             }
         }
         if let Some((key, key_pos)) = keys.pop() {
-            insert_gathering(map, key, key_pos, value);
+            map.insert(key, key_pos, value);
         }
         Ok(())
     }

@@ -115,7 +115,11 @@ impl<'t> Lexer<'t> {
             self.cursor.bump();
         }
         let range = || SyntaxError::new(pos, "the number is too large");
-        let signed = |value: i64| Token::Integer(if negative { value.wrapping_neg() } else { value });
+        // With its sign: the smallest number has no opposite.
+        let signed = |digits: &str, radix| {
+            let text = if negative { format!("-{digits}") } else { digits.to_owned() };
+            i64::from_str_radix(&text, radix).map(Token::Integer).map_err(|_| range())
+        };
         let rest = self.cursor.rest();
         if rest.starts_with("0x") || rest.starts_with("0X") {
             self.cursor.bump();
@@ -124,7 +128,7 @@ impl<'t> Lexer<'t> {
             if digits.is_empty() {
                 return Err(SyntaxError::new(pos, "illegal hexadecimal number"));
             }
-            return i64::from_str_radix(digits, 16).map(signed).map_err(|_| range());
+            return signed(digits, 16);
         }
         let from = self.cursor.at();
         self.cursor.take_while(|c| c.is_ascii_digit());
@@ -158,9 +162,9 @@ impl<'t> Lexer<'t> {
             if whole.contains(['8', '9']) {
                 return Err(SyntaxError::new(pos, "illegal octal number").hint("a leading zero means octal; leave it out"));
             }
-            return i64::from_str_radix(whole, 8).map(signed).map_err(|_| range());
+            return signed(whole, 8);
         }
-        whole.parse().map(signed).map_err(|_| range())
+        signed(whole, 10)
     }
 
     fn string(&mut self, pos: Pos) -> Read<Token> {

@@ -58,6 +58,27 @@ fn hcl_features() {
 
 /// What it refuses, and where.
 #[test]
+fn the_smallest_number_is_one() {
+    for text in ["a = -9223372036854775808", "a = -0x8000000000000000", "a = -01000000000000000000000"] {
+        assert_eq!(hcl(text), json!({"a": i64::MIN}), "{text}");
+    }
+    assert!(parse(b"a = 9223372036854775808", Format::Hcl).is_err());
+}
+
+#[test]
+fn blocks_gather_until_something_else_comes() {
+    for (text, expect) in [
+        ("b {} b {} b {}", json!({"b": [{}, {}, {}]})),
+        ("b {} b = 1 b { c = 1 }", json!({"b": {"c": 1}})),
+        ("b = [1, {}] b {} b {}", json!({"b": [{}, {}]})),
+        ("b = [] b {}", json!({"b": {}})),
+        ("b = [{}, {}] c {} b {} c {}", json!({"b": [{}, {}, {}], "c": [{}, {}]})),
+    ] {
+        assert_eq!(hcl(text), expect, "{text}");
+    }
+}
+
+#[test]
 fn hcl_refusals() {
     for (text, line, column, message) in [
         ("service { name = \"a\",, port = 80 }", 1, 22, "expected a key, found \",\""),

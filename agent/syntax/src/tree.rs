@@ -128,23 +128,43 @@ impl Node {
     }
 }
 
-/// Puts a value under a key the way HCL does: blocks of one name gather in a list, anything else replaces what was there.
-pub(crate) fn insert_gathering(map: &mut IndexMap<String, Entry>, key: String, key_pos: Pos, value: Node) {
-    let is_blocks = |node: &Node| match &node.kind {
-        Kind::Map(_) => true,
-        Kind::List(list) => !list.is_empty() && list.iter().all(|item| matches!(item.kind, Kind::Map(_))),
-        _ => false,
-    };
-    match map.get_mut(&key) {
-        Some(there) if is_blocks(&there.value) && is_blocks(&value) => {
+/// A map in the making, as HCL fills it: blocks of one name gather in a list, anything else replaces what was there.
+#[derive(Default)]
+pub(crate) struct Gathering {
+    map: IndexMap<String, Entry>,
+    /// Of each entry whether it holds blocks alone. Remembered, as looking at all of them for each that comes would cost the
+    /// square of their number.
+    is_blocks: Vec<bool>,
+}
+
+impl Gathering {
+    /// Adds a value under a key.
+    pub(crate) fn insert(&mut self, key: String, key_pos: Pos, value: Node) {
+        let is_blocks = match &value.kind {
+            Kind::Map(_) => true,
+            Kind::List(list) => !list.is_empty() && list.iter().all(|item| matches!(item.kind, Kind::Map(_))),
+            _ => false,
+        };
+        if is_blocks
+            && let Some((at, _, there)) = self.map.get_full_mut(&key)
+            && self.is_blocks.get(at) == Some(&true)
+        {
             let pos = there.value.pos;
             let mut gathered = into_list(std::mem::replace(&mut there.value, Node { pos, kind: Kind::Null }));
             gathered.append(&mut into_list(value));
             there.value = Node { pos, kind: Kind::List(gathered) };
+            return;
         }
-        _ => {
-            map.insert(key, Entry { key_pos, value });
+        let (at, _) = self.map.insert_full(key, Entry { key_pos, value });
+        match self.is_blocks.get_mut(at) {
+            Some(known) => *known = is_blocks,
+            None => self.is_blocks.push(is_blocks),
         }
+    }
+
+    /// What came of it.
+    pub(crate) fn into_map(self) -> IndexMap<String, Entry> {
+        self.map
     }
 }
 

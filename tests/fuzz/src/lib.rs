@@ -4,6 +4,7 @@
 
 pub mod plugin;
 pub mod rows;
+pub mod rules;
 pub mod snapshot;
 
 use lictor_config::syntax::{self, Format};

@@ -5,11 +5,14 @@ use crate::rules::read::{blocks, root};
 use lictor_syntax::tree::{Kind as Value, Node, Pos};
 use std::fmt::Write;
 
+/// The widest key that others are aligned with: a line of its own length for each would multiply the text.
+const ALIGNED_MAX: usize = 64;
+
 /// One block or assignment of the text, or a comment before one.
 enum Piece<'n> {
     Comment(&'n str),
     Block(String, &'n str, &'n Node),
-    Value(&'n str, &'n Node),
+    Value(&'n str, String),
 }
 
 /// Writes rules of before 1.4 so that they mean the same today: every name becomes the beginning of names. Comments between
@@ -29,7 +32,7 @@ pub fn translate(text: &str) -> Result<String, RuleError> {
                 pieces.push((body.pos, Piece::Block(told.clone(), name, body)));
             }
         } else if Area::ALL.into_iter().any(|area| area.as_str() == key) {
-            pieces.push((entry.key_pos, Piece::Value(key, &entry.value)));
+            pieces.extend(value(&entry.value).map(|value| (entry.key_pos, Piece::Value(key, value))));
         }
     }
     pieces.extend(comments(text).map(|(pos, line)| (pos, Piece::Comment(line))));
@@ -47,7 +50,9 @@ pub fn translate(text: &str) -> Result<String, RuleError> {
                 out.push('\n');
             }
             Piece::Block(key, name, body) => block(&mut out, key, name, body),
-            Piece::Value(key, value) => assign(&mut out, key, value, key.len()),
+            Piece::Value(key, value) => {
+                let _ = write!(out, "{key} = {value}");
+            }
         }
     }
     Ok(out)
@@ -68,30 +73,66 @@ fn comments(text: &str) -> impl Iterator<Item = (Pos, &str)> {
 }
 
 fn block(out: &mut String, key: &str, name: &str, body: &Node) {
-    let _ = write!(out, "{key} {name:?} {{");
-    let fields: Vec<_> = body.as_map().into_iter().flatten().collect();
+    let _ = write!(out, "{key} {} {{", quoted(name));
+    let entries = body.as_map().into_iter().flatten();
+    let fields: Vec<_> = entries.filter_map(|(key, entry)| Some((entry.key_pos.line, word(key), value(&entry.value)?))).collect();
     let mut line_before = None;
     // Assignments in lines of their own stand together; others get room.
     let adjacent = |before: Option<u32>, line: u32| before.is_some_and(|before| line == before + 1);
-    for (at, (field, entry)) in fields.iter().enumerate() {
-        let line = entry.key_pos.line;
-        if line_before.is_some() && !adjacent(line_before, line) {
+    for (at, (line, field, value)) in fields.iter().enumerate() {
+        if line_before.is_some() && !adjacent(line_before, *line) {
             out.push('\n');
         }
-        let next = fields.get(at + 1).is_some_and(|(_, next)| next.key_pos.line == line + 1);
-        let together = adjacent(line_before, line) || next;
-        let width = if together { fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0) } else { field.len() };
-        out.push_str("\n  ");
-        assign(out, field, &entry.value, width);
-        line_before = Some(line);
+        let next = fields.get(at + 1).is_some_and(|(next, ..)| *next == line + 1);
+        let together = adjacent(line_before, *line) || next;
+        let widest = || fields.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0).min(ALIGNED_MAX);
+        let width = if together { widest() } else { 0 };
+        let _ = write!(out, "\n  {field:width$} = {value}");
+        line_before = Some(*line);
     }
     out.push_str("\n}");
 }
 
-fn assign(out: &mut String, key: &str, value: &Node, width: usize) {
-    let value = match &value.kind {
-        Value::Text(text) => format!("{text:?}"),
-        _ => value.to_json().to_string(),
-    };
-    let _ = write!(out, "{key:width$} = {value}");
+/// A key: bare where it can be.
+fn word(key: &str) -> String {
+    let begins = key.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    let goes_on = key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let is_value = matches!(key, "true" | "false");
+    if begins && goes_on && !is_value { key.to_owned() } else { quoted(key) }
+}
+
+/// A string as HCL reads it.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            // Within `${…}` quotes and backslashes would be read otherwise.
+            '$' if rest.peek() == Some(&'{') => out.push_str("\\x24"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A value as HCL writes it; none for JSON's null, which HCL does not know.
+fn value(node: &Node) -> Option<String> {
+    Some(match &node.kind {
+        Value::Null => return None,
+        Value::Text(text) => quoted(text),
+        Value::List(list) => format!("[{}]", list.iter().filter_map(value).collect::<Vec<_>>().join(", ")),
+        Value::Map(map) => {
+            let fields = map.iter().filter_map(|(key, entry)| Some(format!("{} = {}", word(key), value(&entry.value)?)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::Bool(_) | Value::Integer(_) | Value::Float(_) => node.to_json().to_string(),
+    })
 }

@@ -83,3 +83,31 @@ fn old_rules_are_written_anew() {
     }
     assert!(translate("nonsense {{").is_err());
 }
+
+#[test]
+fn old_rules_mean_the_same_today() {
+    for old in [
+        "key \"a\" { policy = \"read\" }\nkey_prefix \"a/\" { policy = \"write\" }\nservice \"\" { policy = \"write\" intentions = \"deny\" }",
+        // What only escapes can write, what would begin a template, and what is a letter everywhere.
+        "key \"\\001\\a\\\"\\\\\\n\" { policy = \"read\" }\nkey \"${a(\"b\")}\" { policy = \"list\" }\nkey \"é’\" { policy = \"deny\" }",
+        r#"{"key": {"a${\"\\\u0000\u0085": {"policy": "read"}}}"#,
+        // What says nothing of policies is kept, as far as HCL has words for it.
+        r#"{"node": {"n": {"policy": "read", "a b": {"true": [1, null, -9223372036854775808, {"x": 1.5e-7}]}, "no": null}}}"#,
+        "node \"n\" {\n  policy = \"read\"\n  more \"x y\" { z = [] }\n  more \"w\" { }\n}",
+    ] {
+        let before = Rules::parse(old, Syntax::Legacy).unwrap();
+        let new = translate(old).unwrap();
+        let after = Rules::parse(&new, Syntax::Current).unwrap_or_else(|error| panic!("{error} in\n{new}"));
+        assert_eq!(before, after, "{new}");
+    }
+}
+
+#[test]
+fn rules_that_are_written_anew_do_not_multiply() {
+    let long = "k".repeat(64 << 10);
+    let fields: String = (0..1024).map(|at| format!("f{at} = 1\n")).collect();
+    let old = format!("key \"a\" {{\n{fields}{long} = 1\npolicy = \"read\"\n}}");
+    let new = translate(&old).unwrap();
+    assert!(new.len() < 8 * old.len(), "{} of {}", new.len(), old.len());
+    assert_eq!(said(&new).named.len(), 1);
+}
