@@ -98,7 +98,7 @@ pub(crate) const ALL: &[Case] = &[
     own("plugin-compile", "ms", plugins::compile),
     own("plugin-from-disk", "ms", plugins::from_disk),
     cost("file-to-dns", "ms", life::file_to_dns),
-    cost("file-to-dns-10000", "ms", life::file_to_dns_10000),
+    own("file-to-dns-10000", "ms", life::file_to_dns_10000),
     Case { etcd: Some(api::etcd_cluster_put_64), ..rate("cluster-put-64", cluster::put_64, None) },
     cost("cluster-failover", "ms", cluster::failover),
     cost("cluster-loss-seen", "ms", cluster::loss_seen),

@@ -18,8 +18,9 @@ mod load;
 mod measure;
 mod subject;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
+use measure::Figure;
 use std::path::PathBuf;
 
 /// Measures an agent beside others.
@@ -56,38 +57,45 @@ fn main() -> Result<()> {
         "{:<26} {:<11} {:>12} {:>12} {:>8} {:>11} {:>9}",
         "case", "subject", "median", "unit", "ratio", "cpu us each", "cpu ratio"
     );
+    let mut failures = Vec::new();
     for case in cases::ALL {
         if !options.only.is_empty() && !options.only.iter().any(|word| case.name.starts_with(word.as_str())) {
             continue;
         }
         let mut first: Option<(f64, Option<f64>)> = None;
-        for program in subjects.iter().filter(|program| !(case.ours_alone && program.needs_reload)) {
-            let mut figures = Vec::new();
-            for _ in 0..options.rounds {
-                figures.extend((case.run)(program, options.seconds)?);
+        let mut tell = |name: &str, figures: Result<Vec<Figure>>| match figures {
+            Ok(figures) => {
+                let mut values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
+                let mut cpu: Vec<f64> = figures.iter().filter_map(|figure| figure.cpu_us).collect();
+                let Some(median) = measure::median(&mut values) else { return };
+                let cpu = measure::median(&mut cpu);
+                row(case, name, median, cpu, first);
+                first.get_or_insert((median, cpu));
             }
-            let mut values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
-            let mut cpu: Vec<f64> = figures.iter().filter_map(|figure| figure.cpu_us).collect();
-            let Some(median) = measure::median(&mut values) else { continue };
-            let cpu = measure::median(&mut cpu);
-            row(case, program.name, median, cpu, first);
-            first.get_or_insert((median, cpu));
+            // The other rows are worth having all the same.
+            Err(error) => failures.push(format!("{} of {name}: {error:#}", case.name)),
+        };
+        for program in subjects.iter().filter(|program| !(case.ours_alone && program.needs_reload)) {
+            tell(program.name, rounds(options.rounds, || (case.run)(program, options.seconds)));
         }
         if let (Some(run), Some(etcd)) = (case.etcd, &options.etcd) {
-            let mut values = (0..options.rounds).map(|_| run(etcd, options.seconds)).collect::<Result<Vec<_>>>()?;
-            if let Some(median) = measure::median(&mut values) {
-                row(case, "etcd", median, None, first);
-            }
+            tell("etcd", rounds(options.rounds, || Ok(vec![run(etcd, options.seconds)?.into()])));
         }
         if let Some(limit) = case.limit {
-            let mut values = (0..options.rounds).map(|_| limit(options.seconds)).collect::<Result<Vec<_>>>()?;
-            if let Some(median) = measure::median(&mut values) {
-                row(case, "bare loop", median, None, first);
-            }
+            tell("bare loop", rounds(options.rounds, || Ok(vec![limit(options.seconds)?.into()])));
         }
     }
     println!("ratio: how many times better lictor is than that subject; cpu: processor time of the agent for one answer");
-    Ok(())
+    if failures.is_empty() { Ok(()) } else { bail!("not measured: {}", failures.join("; ")) }
+}
+
+/// The figures of so many rounds.
+fn rounds(count: usize, mut run: impl FnMut() -> Result<Vec<Figure>>) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for _ in 0..count {
+        figures.extend(run()?);
+    }
+    Ok(figures)
 }
 
 /// Prints one row; `ours` is what lictor reached.
