@@ -80,6 +80,19 @@ impl Description {
         self.with("maximum", &most.to_string())
     }
 
+    /// What the text added last may be, and nothing else.
+    pub fn one_of(self, texts: &[&str]) -> Self {
+        let mut json = String::from("[");
+        for (at, text) in texts.iter().enumerate() {
+            if at > 0 {
+                json.push(',');
+            }
+            quote(text, &mut json);
+        }
+        json.push(']');
+        self.with("enum", &json)
+    }
+
     fn with(mut self, member: &str, json: &str) -> Self {
         if let Some(last) = self.properties.last_mut() {
             last.rest.push_str(&[",\"", member, "\":", json].concat());

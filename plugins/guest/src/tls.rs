@@ -1,8 +1,9 @@
-//! TLS handshakes, to look at certificates; needs grants `tcp:HOST:PORT`.
+//! TLS handshakes, to look at certificates or to go on with ([`crate::Tcp::secure`]); needs grants `tcp:HOST:PORT`.
 
 use crate::Error;
-use crate::bindings::lictor::check::tls;
+use crate::bindings::lictor::check::{starttls, tls};
 
+pub use starttls::Trust;
 pub use tls::Handshake;
 
 /// Connects to `host:port`, shakes hands under `server_name` (empty: the host) whatever the certificate, and closes.

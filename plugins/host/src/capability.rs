@@ -4,6 +4,7 @@ mod dns;
 mod files;
 mod http;
 mod small;
+mod starttls;
 pub(crate) mod tcp;
 mod tls;
 pub(crate) mod udp;

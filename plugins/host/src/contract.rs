@@ -20,7 +20,7 @@ mod bindings {
     });
 }
 
-pub(crate) use bindings::lictor::check::{clock, dir, dns, env, http, log, random, statfs, tcp, tls, types, udp};
+pub(crate) use bindings::lictor::check::{clock, dir, dns, env, http, log, random, starttls, statfs, tcp, tls, types, udp};
 pub(crate) use bindings::{Plugin, PluginPre};
 
 /// The version this agent speaks; components built against `1.x` with `x` not above ours are taken.
@@ -54,7 +54,7 @@ pub(crate) fn inspect(engine: &Engine, component: &Component) -> Result<Imports,
         match short {
             "types" | "log" => {}
             // A handshake is a connection.
-            "tls" => imports.kinds.push(Kind::Tcp),
+            "tls" | "starttls" => imports.kinds.push(Kind::Tcp),
             _ => match Kind::ALL.into_iter().find(|kind| kind.as_str() == short) {
                 Some(kind) => imports.kinds.push(kind),
                 None => return Err(LoadError::UnknownImport(name.to_owned())),

@@ -83,7 +83,7 @@ async fn exchange(
         Name::Ip(ip) => ServerName::IpAddress((*ip).into()),
         Name::Name(name) => ServerName::try_from(name.clone()).map_err(|error| Failure::Invalid(error.to_string()))?,
     };
-    let config = tls_config().map_err(Failure::Other)?;
+    let config = system_trust().map_err(Failure::Other)?;
     let secured = tokio_rustls::TlsConnector::from(config).connect(name, stream).await;
     talk(secured.map_err(|error| Failure::Other(format!("TLS: {error}")))?, request, body_max).await
 }
@@ -142,7 +142,7 @@ pub(crate) fn roots() -> Result<Arc<rustls::RootCertStore>, String> {
 }
 
 /// Trusts what the system trusts.
-fn tls_config() -> Result<Arc<rustls::ClientConfig>, String> {
+pub(crate) fn system_trust() -> Result<Arc<rustls::ClientConfig>, String> {
     static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
     CONFIG
         .get_or_init(|| {

@@ -2,21 +2,44 @@
 
 use crate::contract::tcp::{Host, HostTcpConnection};
 use crate::contract::types::Failure;
-use crate::grant::{Access, Target, parse_target};
+use crate::grant::{Access, Host as Name, Target, parse_target};
 use crate::state::{RunState, failure};
 use lictor_net::{TcpStream, clock};
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wasmtime::component::Resource;
 
 /// The longest answer of one `recv`.
 const RECV_BYTES_MAX: usize = 64 << 10;
 
+/// What goes both ways.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
 /// A guest's stream.
 #[allow(unreachable_pub)] // The generated bindings re-export it.
 pub struct Connection {
-    stream: TcpStream,
+    /// None after hands that were not shaken.
+    pub(crate) stream: Option<Box<dyn Duplex>>,
+    pub(crate) is_secured: bool,
+    /// What was connected to.
+    pub(crate) host: Name,
     peer: SocketAddr,
+}
+
+impl Connection {
+    /// Sends all of it; TLS keeps what it did not have to send yet.
+    async fn send(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let stream = self.stream.as_mut().ok_or(Failure::Closed)?;
+        stream.write_all(data).await.map_err(|error| failure(&error))?;
+        stream.flush().await.map_err(|error| failure(&error))
+    }
+
+    async fn recv(&mut self, data: &mut [u8]) -> Result<usize, Failure> {
+        let stream = self.stream.as_mut().ok_or(Failure::Closed)?;
+        stream.read(data).await.map_err(|error| failure(&error))
+    }
 }
 
 /// Connects to the first granted address that answers.
@@ -55,7 +78,10 @@ impl HostTcpConnection for RunState {
         };
         let until = self.until(timeout_ms);
         match connect(self, Access::Tcp(&target), until).await? {
-            Ok((stream, peer)) => Ok(Ok(self.table.push(Connection { stream, peer })?)),
+            Ok((stream, peer)) => {
+                let stream: Option<Box<dyn Duplex>> = Some(Box::new(stream));
+                Ok(Ok(self.table.push(Connection { stream, is_secured: false, host: target.host, peer })?))
+            }
             Err(failure) => Ok(Err(failure)),
         }
     }
@@ -69,10 +95,7 @@ impl HostTcpConnection for RunState {
         self.count_sent(data.len())?;
         let until = self.until(timeout_ms);
         let connection = self.table.get_mut(&this)?;
-        Ok(match clock::timeout_at(until, connection.stream.write_all(&data)).await {
-            Err(_) => Err(Failure::TimedOut),
-            Ok(done) => done.map_err(|error| failure(&error)),
-        })
+        Ok(clock::timeout_at(until, connection.send(&data)).await.unwrap_or(Err(Failure::TimedOut)))
     }
 
     async fn recv(
@@ -85,10 +108,9 @@ impl HostTcpConnection for RunState {
         let wanted = (max as usize).min(RECV_BYTES_MAX).min(self.bytes_left());
         let mut data = vec![0; wanted];
         let connection = self.table.get_mut(&this)?;
-        let got = match clock::timeout_at(until, connection.stream.read(&mut data)).await {
-            Err(_) => return Ok(Err(Failure::TimedOut)),
-            Ok(Err(error)) => return Ok(Err(failure(&error))),
-            Ok(Ok(got)) => got,
+        let got = match clock::timeout_at(until, connection.recv(&mut data)).await.unwrap_or(Err(Failure::TimedOut)) {
+            Ok(got) => got,
+            Err(failure) => return Ok(Err(failure)),
         };
         self.count_received(got)?;
         data.truncate(got);
@@ -96,8 +118,8 @@ impl HostTcpConnection for RunState {
     }
 
     async fn finish(&mut self, this: Resource<Connection>) -> wasmtime::Result<Result<(), Failure>> {
-        let connection = self.table.get_mut(&this)?;
-        Ok(connection.stream.shutdown().await.map_err(|error| failure(&error)))
+        let Some(stream) = self.table.get_mut(&this)?.stream.as_mut() else { return Ok(Err(Failure::Closed)) };
+        Ok(stream.shutdown().await.map_err(|error| failure(&error)))
     }
 
     async fn peer(&mut self, this: Resource<Connection>) -> wasmtime::Result<String> {

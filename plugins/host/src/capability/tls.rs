@@ -86,6 +86,16 @@ async fn look(stream: lictor_net::TcpStream, name: ServerName<'static>) -> Resul
     Ok(Handshake { version, chain, distrust })
 }
 
+/// The name to ask for: the host's own when none is given.
+pub(crate) fn server_name(host: &Name, given: &str) -> Result<ServerName<'static>, Failure> {
+    let name = match (host, given) {
+        (Name::Ip(ip), "") => Ok(ServerName::IpAddress((*ip).into())),
+        (Name::Name(name), "") => ServerName::try_from(name.clone()),
+        (_, given) => ServerName::try_from(given.to_owned()),
+    };
+    name.map_err(|error| Failure::Invalid(format!("the server name: {error}")))
+}
+
 impl Host for RunState {
     async fn shake_hands(
         &mut self,
@@ -97,14 +107,9 @@ impl Host for RunState {
             Ok(target) => target,
             Err(why) => return Ok(Err(Failure::Invalid(why))),
         };
-        let name = match (&target.host, server_name.as_str()) {
-            (Name::Ip(ip), "") => Ok(ServerName::IpAddress((*ip).into())),
-            (Name::Name(name), "") => ServerName::try_from(name.clone()),
-            (_, name) => ServerName::try_from(name.to_owned()),
-        };
-        let name = match name {
+        let name = match self::server_name(&target.host, &server_name) {
             Ok(name) => name,
-            Err(error) => return Ok(Err(Failure::Invalid(format!("the server name: {error}")))),
+            Err(failure) => return Ok(Err(failure)),
         };
         let until = self.until(timeout_ms);
         let stream = match tcp::connect(self, Access::Tcp(&target), until).await? {

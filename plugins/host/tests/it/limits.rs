@@ -1,6 +1,6 @@
 //! Each limit ends the run with a sentence that names it, and the next run is as good as new.
 
-use crate::guests::{Bench, Guest, PASSING, run, run_for};
+use crate::guests::{Bench, Guest, PASSING, call, run, run_for};
 use lictor_plugins::Limits;
 use lictor_types::HealthStatus;
 use std::time::Duration;
@@ -106,6 +106,50 @@ async fn a_loop_starves_nobody() {
     }
     assert!(!stuck.is_finished());
     stuck.abort();
+}
+
+/// One thread, eight checks of a plugin that computes all day beside one check of another. What the other gets is counted, not
+/// timed: were the thread only shared out in turns, the eight would end more runs than the one.
+#[tokio::test]
+async fn who_computes_all_day_takes_no_runs_from_others() {
+    /// Beyond what an account holds after a rest.
+    const BURST_US: u64 = 700_000;
+    /// Runs of the one that computes.
+    const RUNS: u64 = 20;
+    let burn = "(local $left i32) (local.set $left (i32.const 4000000))
+        (loop $on (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $on (local.get $left)))";
+    let limits = Limits { cpu_percent: 10, ..Limits::default() };
+    let bench = Bench::with(&Guest::running(&format!("{burn} {PASSING}")).build(), limits);
+    std::fs::write(bench.dir.path().join("small.wasm"), Guest::default().build()).unwrap();
+    let small = bench.host.load_probe(&call("small", &[], serde_json::json!({}))).unwrap();
+    let burning: Vec<_> = (0..8)
+        .map(|_| {
+            let probe = bench.probe(&[]).unwrap();
+            tokio::spawn(async move {
+                loop {
+                    let outcome = run_for(&probe, Duration::from_secs(600)).await;
+                    assert_eq!(outcome.status, HealthStatus::Passing, "{}", outcome.output);
+                }
+            })
+        })
+        .collect();
+    let used = || {
+        let status = bench.host.status();
+        let burning = status.iter().find(|plugin| plugin.name == "guest");
+        burning.map_or((0, 0), |plugin| (plugin.cpu_us, plugin.runs))
+    };
+    while used().0 < BURST_US {
+        assert_eq!(run(&small).await.status, HealthStatus::Passing);
+    }
+    let (_, before) = used();
+    let mut of_small = 0;
+    while used().1 < before + RUNS {
+        assert_eq!(run(&small).await.status, HealthStatus::Passing);
+        of_small += 1;
+    }
+    assert!(of_small > 4 * RUNS, "{of_small} runs beside {RUNS} of the plugin that computes all day");
+    assert!(burning.iter().all(|task| !task.is_finished()));
+    burning.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[tokio::test]

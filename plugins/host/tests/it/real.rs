@@ -217,11 +217,13 @@ async fn time_server() {
     }
 }
 
+/// A server's certificate that vouches for itself, and its key.
 fn certificate(dir: &Path, name: &str, days: &str) {
     let (key, out) = (dir.join(format!("{name}.key")), dir.join(format!("{name}.pem")));
     let made = Command::new("/usr/bin/openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost", "-days", days, "-keyout"])
+        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-days", days, "-keyout"])
         .arg(key)
         .arg("-out")
         .arg(out)
@@ -445,6 +447,112 @@ async fn postgres() {
     assert!(hangs.status == Critical && hangs.output.contains("timed out"), "{}", hangs.output);
     drop(server);
     until(&host, "postgres", &allow, boss, Critical, "connection refused").await;
+}
+
+/// TLS as far as it is wanted and offered, and what the certificate is worth.
+#[tokio::test]
+async fn postgres_over_tls() {
+    let (Some(cluster), Some(_)) = (Postgres::find(), installed(&["/usr/bin/openssl"])) else { return };
+    let (host, port, plain_port) = (host(), free_port(), free_port());
+    let data = cluster.path("data");
+    let made = cluster.command("initdb").args(["-D", &data, "-U", "boss", "-A", "trust", "--no-sync"]).status();
+    assert!(made.unwrap().success());
+    std::fs::write(
+        cluster.path("data/pg_hba.conf"),
+        "hostssl all secret 127.0.0.1/32 scram-sha-256\nhostnossl all secret 127.0.0.1/32 reject\nhost all boss 127.0.0.1/32 trust\n",
+    )
+    .unwrap();
+    // As it comes: no TLS.
+    let plain = cluster.start("data", plain_port);
+    let plain_address = format!("localhost:{plain_port}");
+    let allow = ["tcp:127.0.0.1:*", "random"];
+    let boss = |address: &str, more: Value| {
+        let mut config = json!({"address": address, "user": "boss", "database": "postgres"});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
+    };
+    until(&host, "postgres", &allow, boss(&plain_address, json!({})), Passing, "lets in").await;
+    assert!(!ask(&host, "postgres", &allow, &boss(&plain_address, json!({}))).await.output.contains("TLS"));
+    for mode in ["require", "verify-full"] {
+        let config = boss(&plain_address, json!({"sslmode": mode}));
+        until(&host, "postgres", &allow, config, Critical, "the server offers no TLS").await;
+    }
+    let created = cluster
+        .command("psql")
+        .args(["-h", "127.0.0.1", "-p", &plain_port.to_string(), "-U", "boss", "postgres", "-v", "ON_ERROR_STOP=1"])
+        .args(["-c", "CREATE ROLE secret LOGIN PASSWORD 's3cret'"])
+        .status();
+    assert!(created.unwrap().success());
+    drop(plain);
+
+    for name in ["server", "other"] {
+        certificate(cluster.dir.path(), name, "400");
+    }
+    let (key, pem) = (cluster.path("server.key"), cluster.path("server.pem"));
+    if let Some(user) = cluster.user {
+        assert!(Command::new("chown").args([user, &key]).status().unwrap().success());
+    }
+    let more = format!("\nssl = on\nssl_key_file = '{key}'\nssl_cert_file = '{pem}'\n");
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(cluster.path("data/postgresql.conf"))
+        .unwrap()
+        .write_all(more.as_bytes())
+        .unwrap();
+    let server = cluster.start("data", port);
+    let (address, number) = (format!("localhost:{port}"), format!("127.0.0.1:{port}"));
+    let read = |path: &str| format!("dir:{path}");
+    let (own, other) = (read(&pem), read(&cluster.path("other.pem")));
+    let allow = ["tcp:127.0.0.1:*", "random", own.as_str(), other.as_str()];
+    until(&host, "postgres", &allow, boss(&address, json!({"sslmode": "disable"})), Passing, "lets in").await;
+    let secret = |more: Value| {
+        let mut config = boss(&address, json!({"user": "secret", "password": "s3cret"}));
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
+    };
+    for (config, status, sentence) in [
+        (secret(json!({})), Passing, "lets in over TLSv1.3"),
+        (
+            secret(
+                json!({"sslmode": "require", "query": "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", "expect": "t"}),
+            ),
+            Passing,
+            "the query answers t",
+        ),
+        (secret(json!({"sslmode": "disable"})), Critical, "pg_hba.conf rejects connection"),
+        (secret(json!({"sslmode": "require", "password": "wrong"})), Critical, "password authentication failed"),
+        (secret(json!({"sslmode": "verify-full"})), Critical, "TLS: invalid peer certificate"),
+        (secret(json!({"sslmode": "verify-full", "sslrootcert": pem})), Passing, "lets in over TLSv1.3"),
+        (
+            secret(json!({"sslmode": "verify-full", "sslrootcert": cluster.path("other.pem")})),
+            Critical,
+            "TLS: invalid peer certificate",
+        ),
+        (
+            secret(json!({"sslmode": "verify-full", "sslrootcert": pem, "server_name": "db.example"})),
+            Critical,
+            "TLS: invalid peer certificate",
+        ),
+        // It bears no address.
+        (boss(&number, json!({"sslmode": "verify-full", "sslrootcert": pem})), Critical, "TLS: invalid peer certificate"),
+        (
+            boss(&number, json!({"sslmode": "verify-full", "sslrootcert": pem, "server_name": "localhost"})),
+            Passing,
+            "over TLSv1.3",
+        ),
+        (json!({"address": address, "sslmode": "require"}), Passing, "takes connections over TLSv1.3"),
+        (
+            json!({"address": address, "sslmode": "verify-full", "sslrootcert": cluster.path("other.pem")}),
+            Critical,
+            "TLS: invalid peer certificate",
+        ),
+    ] {
+        until(&host, "postgres", &allow, config, status, sentence).await;
+    }
+    // Rows longer than what TLS takes at once.
+    let long = secret(json!({"query": "SELECT count(*) FROM (SELECT repeat('x', 200000)) AS t", "expect": "1"}));
+    until(&host, "postgres", &allow, long, Passing, "the query answers 1").await;
+    drop(server);
 }
 
 /// This machine is the server: what the kernel says of it, what is beyond a limit, and what cannot be read.

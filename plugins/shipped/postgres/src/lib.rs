@@ -4,8 +4,12 @@ mod auth;
 mod wire;
 
 use auth::Scram;
-use lictor_guest::{Check, Context, Description, Error, Kind, Outcome, Tcp};
+use lictor_guest::tls::Trust;
+use lictor_guest::{Check, Context, Description, Error, Kind, Outcome, Tcp, files};
 use wire::{Message, Reader};
+
+/// The most that is read of certificates to go by.
+const CERTIFICATES_BYTES_MAX: u32 = 1 << 20;
 
 struct Postgres;
 
@@ -19,6 +23,11 @@ impl Check for Postgres {
             .setting("password", Kind::Text, "Password")
             .setting("password_env", Kind::Text, "Environment variable of the agent that holds the password")
             .setting("database", Kind::Text, "Database; the user's name by default")
+            .setting("sslmode", Kind::Text, "TLS: if the server offers it (prefer), always, or with a certificate that counts")
+            .one_of(&["disable", "prefer", "require", "verify-full"])
+            .default("\"prefer\"")
+            .setting("sslrootcert", Kind::Text, "File of certificates for verify-full, in PEM; the system's by default")
+            .setting("server_name", Kind::Text, "Name that the certificate must bear; the host by default")
             .setting("role", Kind::Text, "Critical unless the server is this: primary or replica")
             .setting("max_replication_lag_s", Kind::Integer, "A warning when a replica is further behind")
             .at_least(0)
@@ -30,6 +39,7 @@ impl Check for Postgres {
             .at_most(60_000)
             .asks("tcp:{address}", "to reach the server")
             .asks("env:{password_env}", "to read the password")
+            .asks("dir:{sslrootcert}", "to read the certificates")
             .likes("random", "to log in by SCRAM")
     }
 
@@ -38,8 +48,10 @@ impl Check for Postgres {
         let timeout_ms = u32::try_from(check.integer("timeout_ms").unwrap_or(3000)).unwrap_or(u32::MAX);
         let tcp =
             Tcp::connect(address, timeout_ms).map_err(|error| error.while_doing(&["cannot connect to ", address].concat()))?;
-        let mut session = Session { tcp: &tcp, reader: Reader::default() };
-        let Some(user) = check.text_or_none("user") else { return session.greet(address) };
+        let mode = Mode::of(check);
+        let mut session = Session { tcp: &tcp, reader: Reader::default(), tls: None };
+        let Some(user) = check.text_or_none("user") else { return session.greet(check, mode, address) };
+        session.secure(check, mode).map_err(|error| error.while_doing(address))?;
         let database = check.text_or_none("database").unwrap_or(user);
         tcp.send(&wire::startup(user, database)).map_err(|error| error.while_doing("login"))?;
         match session.login(check, user).map_err(|error| error.while_doing("login"))? {
@@ -53,6 +65,27 @@ impl Check for Postgres {
     }
 }
 
+/// What TLS is asked for, in the words of PostgreSQL's own clients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyFull,
+}
+
+impl Mode {
+    /// The agent lets no other words through.
+    fn of(check: &Context) -> Self {
+        match check.text_or_none("sslmode") {
+            Some("disable") => Self::Disable,
+            Some("require") => Self::Require,
+            Some("verify-full") => Self::VerifyFull,
+            _ => Self::Prefer,
+        }
+    }
+}
+
 enum Ready {
     Yes,
     /// It starts, or ends.
@@ -62,6 +95,8 @@ enum Ready {
 struct Session<'a> {
     tcp: &'a Tcp,
     reader: Reader,
+    /// The version that is spoken.
+    tls: Option<String>,
 }
 
 impl Session<'_> {
@@ -78,14 +113,50 @@ impl Session<'_> {
         }
     }
 
-    /// Without a user: an SSL request, which every server answers with one letter.
-    fn greet(&mut self, address: &str) -> Result<Outcome, Error> {
+    /// Whether the server offers TLS. One letter is taken and no more: what somebody in between has sent along with it would be
+    /// no handshake, and is never read as if it had come through TLS.
+    fn offers_tls(&self) -> Result<bool, Error> {
         self.tcp.send(&wire::ssl_request())?;
         match self.tcp.recv(1)?.first() {
-            Some(b'S' | b'N') => Ok(Outcome::passing([address, " takes connections"].concat())),
-            Some(_) => Err(Error::new([address, " does not answer like PostgreSQL"].concat())),
-            None => Err(Error::new([address, " closed the connection"].concat())),
+            Some(b'S') => Ok(true),
+            Some(b'N') => Ok(false),
+            Some(_) => Err(Error::new("it does not answer like PostgreSQL")),
+            None => Err(Error::new("it closed the connection")),
         }
+    }
+
+    /// Goes on with TLS, as far as it is wanted and offered.
+    fn secure(&mut self, check: &Context, mode: Mode) -> Result<(), Error> {
+        if mode == Mode::Disable {
+            return Ok(());
+        }
+        if !self.offers_tls()? {
+            return if mode == Mode::Prefer { Ok(()) } else { Err(Error::new("the server offers no TLS")) };
+        }
+        let trust = match check.text_or_none("sslrootcert") {
+            _ if mode != Mode::VerifyFull => Trust::Anybody,
+            None => Trust::System,
+            Some(path) => {
+                let pem = files::read(path, CERTIFICATES_BYTES_MAX);
+                Trust::Only(pem.map_err(|error| error.while_doing(path))?)
+            }
+        };
+        self.tls = Some(self.tcp.secure(check.text_or_none("server_name").unwrap_or_default(), &trust)?);
+        Ok(())
+    }
+
+    /// Without a user: every server answers a question for TLS with one letter.
+    fn greet(&mut self, check: &Context, mode: Mode, address: &str) -> Result<Outcome, Error> {
+        let asked = match mode {
+            Mode::Disable | Mode::Prefer => self.offers_tls().map(drop),
+            Mode::Require | Mode::VerifyFull => self.secure(check, mode),
+        };
+        asked.map_err(|error| error.while_doing(address))?;
+        Ok(Outcome::passing([address, " takes connections", &self.over()].concat()))
+    }
+
+    fn over(&self) -> String {
+        self.tls.as_ref().map(|version| [" over ", version].concat()).unwrap_or_default()
     }
 
     fn login(&mut self, check: &Context, user: &str) -> Result<Ready, Error> {
@@ -163,7 +234,7 @@ impl Session<'_> {
     }
 
     fn judge(&mut self, check: &Context, address: &str) -> Result<Outcome, Error> {
-        let mut says = [address, " lets in"].concat();
+        let mut says = [address, " lets in", &self.over()].concat();
         let (role, lag) = (check.text_or_none("role"), check.integer("max_replication_lag_s"));
         let mut found_lag = None;
         let mut is_late = false;
