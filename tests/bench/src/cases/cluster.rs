@@ -7,7 +7,7 @@ use crate::measure::{self, Figure};
 use crate::subject::{Plan, Program, Role, Running};
 use anyhow::{Context, Result, bail};
 use lictor_e2e::http;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SERVERS: usize = 3;
 const CLIENTS: usize = 47;
@@ -18,34 +18,44 @@ const FILES: usize = 1000;
 /// A cluster that takes longer than this for anything has failed.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Time between two looks at whether all see all: the agents need the processors themselves.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Three servers and some client agents.
 struct Cluster {
     servers: Vec<Running>,
     clients: Vec<Running>,
+    /// Milliseconds from the start of the first process until every agent saw every other one alive.
+    joined: f64,
 }
 
 impl Cluster {
-    /// Starts them, and waits until a write is accepted and all are members. With settings as a user has them who sets none, or with
-    /// the shortest times of raft.
+    /// Starts them all at once, each told to join through the servers, and waits until all are members and accept a write. With settings
+    /// as a user has them who sets none, or with the shortest times of raft.
     fn start(program: &Program, clients: usize, quick: bool) -> Result<Self> {
-        let mut cluster = Self { servers: Vec::new(), clients: Vec::new() };
+        let mut cluster = Self { servers: Vec::new(), clients: Vec::new(), joined: 0.0 };
         for n in 0..SERVERS {
             let arguments = if quick { vec!["-hcl=performance { raft_multiplier = 1 }".to_owned()] } else { Vec::new() };
             let plan = Plan { role: Role::Server(SERVERS), node: format!("s{n}"), arguments, spread: !quick, ..Plan::default() };
-            let mut server = program.prepare(plan)?;
-            server.join(&cluster.doors());
-            server.spawn()?;
-            cluster.servers.push(server);
+            cluster.servers.push(program.prepare(plan)?);
+        }
+        let doors = cluster.doors();
+        for server in &mut cluster.servers {
+            server.join(&doors);
         }
         for n in 0..clients {
-            let mut client = cluster.client(program, &format!("c{n}"))?;
-            client.spawn()?;
+            let client = cluster.client(program, &format!("c{n}"))?;
             cluster.clients.push(client);
         }
-        for agent in cluster.servers.iter().chain(&cluster.clients) {
-            agent.wait_write()?;
+        let begin = now();
+        for agent in cluster.servers.iter_mut().chain(&mut cluster.clients) {
+            agent.spawn()?;
         }
         cluster.wait_members()?;
+        cluster.joined = ms(begin.elapsed());
+        for agent in cluster.all() {
+            agent.wait_write()?;
+        }
         Ok(cluster)
     }
 
@@ -68,7 +78,7 @@ impl Cluster {
     fn wait_members(&self) -> Result<()> {
         let count = self.servers.len() + self.clients.len();
         for agent in self.all() {
-            until("all members", || {
+            until("all members", LOOK, || {
                 let members = http::send(agent.ports.http, "GET", "/v1/agent/members", None).json();
                 let alive = members.as_array().map_or(0, |all| all.iter().filter(|member| member["Status"] == 1).count());
                 Ok((alive == count).then_some(()))
@@ -80,7 +90,7 @@ impl Cluster {
     /// Position of the server that leads.
     fn leader(&self) -> Result<usize> {
         let first = self.servers.first().context("a cluster has servers")?;
-        until("a leader", || {
+        until("a leader", SOON, || {
             let leader = http::send(first.ports.http, "GET", "/v1/status/leader", None).json();
             let leads = |server: &Running| leader == format!("127.0.0.1:{}", server.ports.server);
             Ok(self.servers.iter().position(leads))
@@ -88,9 +98,12 @@ impl Cluster {
     }
 }
 
-/// Asks again and again, a thousand times a second.
+/// Time between two looks at what is measured to the millisecond.
+const SOON: Duration = Duration::from_millis(1);
+
+/// Asks again and again, so long after each other.
 #[expect(clippy::disallowed_methods, reason = "the pause is between two looks; what is waited for has a deadline")]
-fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+fn until<T>(what: &str, pause: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let begin = now();
     loop {
         if let Some(found) = look()? {
@@ -99,7 +112,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T
         if begin.elapsed() > LIMIT {
             bail!("{what}: not within {LIMIT:?}");
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(pause);
     }
 }
 
@@ -123,7 +136,7 @@ fn after_loss(program: &Program, look: impl Fn(&Running, &str) -> Option<()>) ->
     let begin = now();
     lost.kill();
     let other = cluster.servers.first().context("two are left")?;
-    until("the cluster's recovery", || Ok(look(other, lost.node())))?;
+    until("the cluster's recovery", SOON, || Ok(look(other, lost.node())))?;
     Ok(ms(begin.elapsed()))
 }
 
@@ -148,7 +161,7 @@ pub(crate) fn flip(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
     let [here, there] = cluster.clients.as_slice() else { bail!("there are two client agents") };
     here.must("PUT", "/v1/agent/service/register", r#"{"Name":"web","Check":{"TTL":"1h","Status":"critical"}}"#)?;
     let look = "/v1/health/service/web";
-    let mut seen = until("the service", || {
+    let mut seen = until("the service", SOON, || {
         let reply = http::send(there.ports.http, "GET", look, None);
         Ok((reply.json().as_array().map(Vec::len) == Some(1)).then_some(reply))
     })?;
@@ -198,24 +211,21 @@ pub(crate) fn client_files(program: &Program, _seconds: f64) -> Result<Vec<Figur
     let server = cluster.servers.first().context("a cluster has servers")?;
     let begin = now();
     client.spawn()?;
-    until("all services", || {
+    until("all services", SOON, || {
         let node = http::send(server.ports.http, "GET", "/v1/catalog/node/files", None).json();
         Ok(node["Services"].as_object().is_some_and(|all| all.len() >= FILES).then_some(()))
     })?;
     Ok(vec![ms(begin.elapsed()).into()])
 }
 
-/// What fifty agents need: milliseconds until all see all, MiB of memory together, hundredths of a core when idle.
+/// What fifty agents need: MiB of memory together, hundredths of a core when idle.
 struct Fifty {
-    joined: f64,
     memory: f64,
     idle: f64,
 }
 
 fn fifty(program: &Program) -> Result<Fifty> {
-    let begin: Instant = now();
     let cluster = Cluster::start(program, CLIENTS, false)?;
-    let joined = ms(begin.elapsed());
     for _ in 0..5 {
         settle();
     }
@@ -227,11 +237,11 @@ fn fifty(program: &Program) -> Result<Fifty> {
         settle();
     }
     let idle = (spent()? - before) / ms(begin.elapsed()) * 100.0;
-    Ok(Fifty { joined, memory, idle })
+    Ok(Fifty { memory, idle })
 }
 
 pub(crate) fn fifty_joined(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    Ok(vec![fifty(program)?.joined.into()])
+    Ok(vec![Cluster::start(program, CLIENTS, false)?.joined.into()])
 }
 
 pub(crate) fn fifty_memory(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
