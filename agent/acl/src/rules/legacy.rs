@@ -8,6 +8,9 @@ use std::fmt::Write;
 /// The widest key that others are aligned with: a line of its own length for each would multiply the text.
 const ALIGNED_MAX: usize = 64;
 
+/// The longest `${…}` that is kept as it is written; a longer one means the same with its `$` escaped.
+const TEMPLATE_CHARS_MAX: usize = 256;
+
 /// One block or assignment of the text, or a comment before one.
 enum Piece<'n> {
     Comment(&'n str),
@@ -104,15 +107,20 @@ fn word(key: &str) -> String {
 /// A string as HCL reads it.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(after) = template(rest) {
+            out.push_str(rest.strip_suffix(after).unwrap_or_default());
+            rest = after;
+            continue;
+        }
+        rest = rest.strip_prefix(c).unwrap_or_default();
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            // Within `${…}` quotes and backslashes would be read otherwise.
-            '$' if rest.peek() == Some(&'{') => out.push_str("\\x24"),
+            '$' if rest.starts_with('{') => out.push_str("\\x24"),
             c if c.is_control() => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
@@ -121,6 +129,24 @@ fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// What follows a `${…}` at the beginning, if that means itself within quotes: everything in it is kept as it is written there,
+/// so it must end, and hold nothing that needs an escape.
+fn template(text: &str) -> Option<&str> {
+    let within = text.strip_prefix("${")?;
+    let mut depth = 1_u32;
+    for (at, c) in within.char_indices().take(TEMPLATE_CHARS_MAX) {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return within.get(at + 1..),
+            '}' => depth -= 1,
+            '"' | '\\' => return None,
+            c if c.is_control() => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A value as HCL writes it; none for JSON's null, which HCL does not know.

@@ -78,6 +78,11 @@ fn old_rules_are_written_anew() {
             "service \"a\" {\n  policy = \"write\"\n  intentions = \"read\"\n}",
             "service_prefix \"a\" {\n  policy     = \"write\"\n  intentions = \"read\"\n}",
         ),
+        ("key \"a${b}\" { policy = \"read\" }", "key_prefix \"a${b}\" {\n  policy = \"read\"\n}"),
+        (
+            r#"{"key": {"a\"\\b": {"policy": "read", "x": {"y z": 1}}}}"#,
+            "key_prefix \"a\\\"\\\\b\" {\n  policy = \"read\"\n\n  x = { \"y z\" = 1 }\n}",
+        ),
     ] {
         assert_eq!(translate(old).unwrap(), new, "{old}");
     }
@@ -90,7 +95,7 @@ fn old_rules_mean_the_same_today() {
         "key \"a\" { policy = \"read\" }\nkey_prefix \"a/\" { policy = \"write\" }\nservice \"\" { policy = \"write\" intentions = \"deny\" }",
         // What only escapes can write, what would begin a template, and what is a letter everywhere.
         "key \"\\001\\a\\\"\\\\\\n\" { policy = \"read\" }\nkey \"${a(\"b\")}\" { policy = \"list\" }\nkey \"é’\" { policy = \"deny\" }",
-        r#"{"key": {"a${\"\\\u0000\u0085": {"policy": "read"}}}"#,
+        r#"{"key": {"a${\"\\\u0000\u0085": {"policy": "read"}, "${": {"policy": "read"}, "${a{}é}${}$${b": {"policy": "read"}}}"#,
         // What says nothing of policies is kept, as far as HCL has words for it.
         r#"{"node": {"n": {"policy": "read", "a b": {"true": [1, null, -9223372036854775808, {"x": 1.5e-7}]}, "no": null}}}"#,
         "node \"n\" {\n  policy = \"read\"\n  more \"x y\" { z = [] }\n  more \"w\" { }\n}",

@@ -113,6 +113,44 @@ fn names_are_answered_to_whom_the_default_token_lets() {
     }
 }
 
+/// What plugins an agent has, and from which files, is shown to those who may read that agent.
+#[test]
+fn plugins_are_shown_to_those_who_may_read_the_agent() {
+    let cluster = cluster("");
+    let client = &cluster.clients[0];
+    client.write(
+        "system.hcl",
+        "check {\n  id = \"machine\"\n  name = \"machine\"\n  interval = \"1s\"\n  plugin = \"system\"\n  \
+         config { memory_warning_percent = 100 }\n  allow = [\"dir:/proc/meminfo\"]\n}\n",
+    );
+    wait::until("the plugin that the check calls", || {
+        (get(client, ROOT, "/v1/agent/plugin/system").json()["State"] == "ready").then_some(())
+    });
+    let right = secret(&token(client, "right", &format!("agent \"{}\" {{ policy = \"read\" }}", client.node())));
+    let others =
+        format!("agent \"{}\" {{ policy = \"write\" }} node_prefix \"\" {{ policy = \"write\" }}", cluster.servers[0].node());
+    let wrong = secret(&token(client, "wrong", &others));
+    for token in [NOBODY, &wrong] {
+        // Neither whether there is such a plugin.
+        for path in ["/v1/agent/plugins", "/v1/agent/plugin/system", "/v1/agent/plugin/nobody"] {
+            let told = get(client, token, path);
+            assert_eq!((told.status, told.text.as_str()), (403, "Permission denied"), "{path}");
+        }
+        for command in [&["plugin", "list", "-token", token][..], &["plugin", "inspect", "-token", token, "system"]] {
+            let shown = client.command(command);
+            let said = String::from_utf8_lossy(&shown.stderr).into_owned();
+            assert!(shown.status.code() == Some(1) && said.contains("Permission denied"), "{command:?}: {said}");
+        }
+    }
+    for token in [ROOT, &right] {
+        let all = get(client, token, "/v1/agent/plugins");
+        assert_eq!((all.status, &all.json()[0]["Name"]), (200, &json!("system")));
+        assert_eq!(get(client, token, "/v1/agent/plugin/system").json()["Source"], "embedded");
+        assert_eq!(get(client, token, "/v1/agent/plugin/nobody").status, 404);
+        assert!(client.command(&["plugin", "list", "-token", token]).status.success());
+    }
+}
+
 #[track_caller]
 fn made_nothing(reply: Reply) {
     assert_eq!((reply.status, reply.text.as_str()), (200, ""));
