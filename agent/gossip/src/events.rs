@@ -349,8 +349,9 @@ impl Emit for Counted<'_> {
         }
         if count("lictor.gossip.core_errors", |stats| stats.core_errors) > 0
             && let Some(before) = hush(Worry::Core)
+            && let Some(error) = &now.last_core_error
         {
-            tracing::error!(pool, before, "the membership protocol met an error of its own");
+            tracing::error!(pool, error, before, "the membership protocol met an error of its own");
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Probe {
     sent: Duration,
     /// When it is judged.
     ends: Duration,
+    /// Until when its indirect stage waits, this member having stood still.
+    indirect_at: Option<Duration>,
     acked: bool,
     /// How many were asked to ping the target.
     asked: u32,
@@ -93,8 +95,9 @@ impl Engine {
         &mut self,
         call: impl FnOnce(&mut Foca<Ident, HeadCodec, StdRng, NoCustomBroadcast>, &mut Sink) -> Result<(), foca::Error>,
     ) {
-        if call(&mut self.foca, &mut self.sink).is_err() {
+        if let Err(error) = call(&mut self.foca, &mut self.sink) {
             self.stats.core_errors += 1;
+            self.stats.last_core_error = Some(error.to_string());
         }
     }
 
@@ -145,8 +148,16 @@ impl Engine {
             Body::Swim(Message::Ping(number)) => {
                 self.stats.probes += 1;
                 let ends = now + self.scaled(self.settings.probe_interval);
-                self.probe =
-                    Some(Probe { target: to, number: *number, sent: now, ends, acked: false, asked: 0, nacks: Vec::new() });
+                self.probe = Some(Probe {
+                    target: to,
+                    number: *number,
+                    sent: now,
+                    ends,
+                    indirect_at: None,
+                    acked: false,
+                    asked: 0,
+                    nacks: Vec::new(),
+                });
             }
             Body::Swim(Message::PingReq { .. }) => {
                 if let Some(probe) = &mut self.probe {
@@ -187,8 +198,15 @@ impl Engine {
             foca::Timer::SendIndirectProbe { .. } => {
                 if stalled && running {
                     // The ack may wait to be read.
-                    self.timers.set(now + self.settings.probe_timeout / 2, Timer::Foca(timer));
+                    let at = now + self.settings.probe_timeout / 2;
+                    if let Some(probe) = &mut self.probe {
+                        probe.indirect_at = Some(at);
+                    }
+                    self.timers.set(at, Timer::Foca(timer));
                     return;
+                }
+                if let Some(probe) = &mut self.probe {
+                    probe.indirect_at = None;
                 }
                 self.feed(|foca, sink| foca.handle_timer(timer, sink));
                 self.drain(now);
@@ -197,11 +215,14 @@ impl Engine {
                 }
             }
             foca::Timer::ProbeRandomMember(_) => {
-                if stalled && running {
+                // Nor is it judged before its indirect stage.
+                let since = self.probe.as_ref().and_then(|probe| probe.indirect_at).or((stalled && running).then_some(now));
+                if let Some(since) = since {
+                    let ends = since + self.settings.probe_interval;
                     if let Some(probe) = &mut self.probe {
-                        probe.ends = now + self.settings.probe_interval;
+                        probe.ends = ends;
                     }
-                    self.timers.set(now + self.settings.probe_interval, Timer::Foca(timer));
+                    self.timers.set(ends, Timer::Foca(timer));
                     return;
                 }
                 self.judge();

@@ -44,4 +44,6 @@ pub struct EngineStats {
     pub exchanges_failed: u64,
     /// Errors of foca's; none is expected.
     pub core_errors: u64,
+    /// The last of them.
+    pub last_core_error: Option<String>,
 }

@@ -507,6 +507,25 @@ fn a_timer_that_fires_late_does_not_condemn_others() {
 }
 
 #[test]
+fn who_stood_still_judges_no_probe_before_its_indirect_stage() {
+    let mut net = Net::joined(5);
+    net.down.extend(2..=5);
+    let before = net.engines[&1].stats().probes;
+    while net.engines[&1].stats().probes == before {
+        net.now = net.engines[&1].next_due().unwrap();
+        net.with(1, Engine::handle_due);
+    }
+    // The indirect stage is late and waits once more, beyond the end of a probe that was not.
+    net.now += net.engines[&1].settings.probe_timeout.mul_f64(1.6);
+    net.with(1, Engine::handle_due);
+    assert_eq!(net.engines[&1].stats().stalls, 1);
+    net.run(30);
+    let stats = net.engines[&1].stats();
+    assert_eq!((stats.core_errors, &stats.last_core_error), (0, &None));
+    assert!(stats.probes > before + 2 && stats.suspicions > 0, "it goes on");
+}
+
+#[test]
 fn another_version_is_refused_with_its_number() {
     let mut net = Net::joined(2);
     net.with(1, |engine, now| engine.handle_packet(now, at(2), &[9, 0, 1]));
