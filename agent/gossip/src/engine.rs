@@ -104,6 +104,10 @@ pub struct Engine {
     overdue: VecDeque<(Ident, u8)>,
     /// When this member last found itself slow.
     slow_at: Option<Duration>,
+    /// When it last heard anything from anybody.
+    heard_at: Duration,
+    /// When it last heard something again after a silence.
+    deaf_until: Option<Duration>,
     /// Probes of others that this member passed on and that are not answered: who asked, the number of its probe.
     relays: HashSet<(NodeKey, u8)>,
     exchanges: HashMap<u64, Exchange>,
@@ -149,6 +153,8 @@ impl Engine {
             probe: None,
             overdue: VecDeque::new(),
             slow_at: None,
+            heard_at: now,
+            deaf_until: None,
             relays: HashSet::new(),
             exchanges: HashMap::new(),
             tickets: 0,
@@ -186,6 +192,7 @@ impl Engine {
             self.stats.packets_misdirected += 1;
             return;
         }
+        self.heard(now);
         if dst.generation > self.own.generation {
             self.renew(now, dst.generation);
         }

@@ -67,10 +67,11 @@ fn row(what: &str, scenario: &Scenario) -> Findings {
     let found = scenario.run();
     let seconds = |time: Option<Duration>| time.map_or("never".to_owned(), |time| format!("{:.1}", time.as_secs_f64()));
     println!(
-        "{:>5} {what:<28} {:>9} {:>8} {:>7} {:>7} {:>8} {:>6.1} {:>6.1} {:>7} {:>6.2} {:>7.0} {:>5} {:>7.1}",
+        "{:>5} {what:<28} {:>9} {:>8} {:>8} {:>7} {:>7} {:>8} {:>6.1} {:>6.1} {:>7} {:>6.2} {:>7.0} {:>5} {:>7.1}",
         scenario.members,
         seconds(found.converged),
         found.false_failures,
+        found.believed,
         found.wronged,
         found.wronged_by_troubled,
         found.troubled_failures,
@@ -89,7 +90,7 @@ fn main() {
     let wanted = Wanted::read(std::env::args().skip(1));
     println!("seed {}", wanted.seed);
     println!(
-        "    n scenario                     converged  falsely wronged by.them troubled first  worst     all  pkt/s    B/s  max    wall"
+        "    n scenario                     converged  falsely believed wronged by.them troubled first  worst     all  pkt/s    B/s  max    wall"
     );
     for &members in &wanted.sizes {
         let kinds: &[bool] = if wanted.guarded { &[true] } else { &[true, false] };

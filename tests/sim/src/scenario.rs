@@ -60,6 +60,8 @@ pub struct Findings {
     pub converged: Option<Duration>,
     /// Failures told of members that were up and in no trouble before, each time by each member.
     pub false_failures: usize,
+    /// Those of them that were told by such members: what one in trouble thinks of others may stay with it.
+    pub believed: usize,
     /// The different members so wronged.
     pub wronged: usize,
     /// How many of these were told first by a member that was in trouble itself.
@@ -125,6 +127,7 @@ impl Scenario {
         }
         let failures = || pool.heard().iter().filter(|heard| heard.news == News::Failed);
         found.false_failures = failures().filter(|heard| !heard.impaired).count();
+        found.believed = failures().filter(|heard| !heard.impaired && !pool.ever_troubled(heard.by)).count();
         found.troubled_failures = failures().filter(|heard| heard.impaired && pool.ever_troubled(heard.about)).count();
         let mut wronged: Vec<usize> = failures().filter(|heard| !heard.impaired).map(|heard| heard.about).collect();
         wronged.sort_unstable();

@@ -115,6 +115,9 @@ impl Engine {
             }
             return;
         }
+        if frame.is_ok() {
+            self.heard(now);
+        }
         let joins = matches!(kind, ExchangeKind::Join);
         let outcome = match frame {
             Ok(Frame::State(state)) if let Some(address) = self.outside_address(&state) => {

@@ -343,9 +343,20 @@ impl Engine {
         }
         let record = Record { ident: entry.ident, incarnation: entry.incarnation, claim: Claim::Failed, card: None, age_s: 0 };
         let (to, time) = (entry.card.address, self.settings.probe_interval * ANSWER_INTERVALS);
+        // Who hears nobody hears no objection either, and nobody hears its verdict: that waits, though not for ever.
+        if self.settings.lifeguard && self.is_deaf(now) {
+            let later = self.roster.change(node, |entry| match &mut entry.standing {
+                Standing::Suspect(suspicion) => suspicion.wait_to_hear(time).then(|| suspicion.deadline()),
+                _ => None,
+            });
+            if let Some(Some(deadline)) = later {
+                return self.timers.set(deadline, Timer::Suspicion(node));
+            }
+        }
         // The suspect may have objected while this member could not hear it: others heard it, and say nothing.
+        let deaf = self.settings.lifeguard && self.was_deaf(now);
         let later = self.roster.change(node, |entry| match &mut entry.standing {
-            Standing::Suspect(suspicion) => suspicion.ask(time).then(|| suspicion.deadline()),
+            Standing::Suspect(suspicion) => suspicion.ask(time, deaf).then(|| suspicion.deadline()),
             _ => None,
         });
         if let Some(Some(deadline)) = later {

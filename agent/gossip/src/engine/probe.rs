@@ -242,6 +242,26 @@ impl Engine {
         self.slow_at.is_some_and(|at| now.saturating_sub(at) < SLOW_FOR)
     }
 
+    /// Something came from another member.
+    pub(crate) fn heard(&mut self, now: Duration) {
+        if self.is_deaf(now) {
+            self.deaf_until = Some(now);
+        }
+        self.heard_at = now;
+    }
+
+    /// Whether this member has heard nothing from anybody for longer than its own probes leave it without an answer: its link is down, or
+    /// all others are gone.
+    pub(crate) fn is_deaf(&self, now: Duration) -> bool {
+        let silence = self.settings.probe_interval * 2 + self.settings.probe_timeout;
+        now.saturating_sub(self.heard_at) > silence
+    }
+
+    /// Whether it lately was: what others objected to meanwhile it could not hear.
+    pub(crate) fn was_deaf(&self, now: Duration) -> bool {
+        self.deaf_until.is_some_and(|at| now.saturating_sub(at) < SLOW_FOR)
+    }
+
     /// What the probe that ends says of this member itself.
     fn judge(&mut self) {
         let Some(probe) = self.probe.take() else { return };

@@ -53,6 +53,8 @@ pub(crate) struct Suspicion {
     grace: Duration,
     /// Whether time was added already because this member doubted itself when the suspicion ran out.
     doubted: bool,
+    /// Time added because this member heard nobody when the suspicion ran out.
+    deafness: Duration,
     /// Whether the suspect was asked itself when the suspicion ran out and nobody had shared it.
     asked: bool,
     /// Whether the suspect's host refused a stream.
@@ -69,6 +71,7 @@ impl Suspicion {
             started: now,
             grace: Duration::ZERO,
             doubted: false,
+            deafness: Duration::ZERO,
             asked: false,
             refused: false,
             accusers: vec![accuser],
@@ -103,10 +106,23 @@ impl Suspicion {
         !std::mem::replace(&mut self.doubted, true)
     }
 
-    /// Whether the suspect is to be asked itself before it counts as failed: nobody shares the suspicion, though others could. Adds time for
-    /// its answer. False from the second time on.
-    pub(crate) fn ask(&mut self, time: Duration) -> bool {
-        let lonely = self.bounds.wanted > 0 && self.accusers.len() == 1 && !self.refused;
+    /// Adds time because this member hears nobody now, so that it would not have heard an objection either. False: others could not have
+    /// shared the suspicion, or that was done for as long as confirmations can take off.
+    pub(crate) fn wait_to_hear(&mut self, time: Duration) -> bool {
+        let waits = self.bounds.wanted > 0 && !self.refused && self.deafness < self.bounds.max.saturating_sub(self.bounds.min);
+        if waits {
+            self.deafness = self.deafness.saturating_add(time);
+            self.extend(time);
+            // An answer could not have come.
+            self.asked = false;
+        }
+        waits
+    }
+
+    /// Whether the suspect is to be asked itself before it counts as failed: nobody shares the suspicion, though others could, or this
+    /// member could not hear others (`deaf`). Adds time for its answer. False from the second time on.
+    pub(crate) fn ask(&mut self, time: Duration, deaf: bool) -> bool {
+        let lonely = self.bounds.wanted > 0 && (self.accusers.len() == 1 || deaf) && !self.refused;
         if !lonely || std::mem::replace(&mut self.asked, true) {
             return false;
         }
@@ -165,14 +181,25 @@ mod tests {
     fn who_is_alone_with_a_suspicion_asks_the_suspect_once() {
         let second = Duration::from_secs(1);
         let mut lonely = Suspicion::new(bounds(100, true), Duration::ZERO, 1);
-        assert!(lonely.ask(second) && !lonely.ask(second));
+        assert!(lonely.ask(second, false) && !lonely.ask(second, false));
         assert_eq!(lonely.deadline(), Duration::from_secs(49));
         let mut shared = Suspicion::new(bounds(100, true), Duration::ZERO, 1);
         shared.confirm(2);
-        assert!(!shared.ask(second), "others found the same");
+        assert!(!shared.ask(second, false), "others found the same");
+        assert!(shared.ask(second, true) && !shared.ask(second, true), "but this member may not have heard more");
         for (members, lifeguard) in [(3, true), (100, false)] {
-            assert!(!Suspicion::new(bounds(members, lifeguard), Duration::ZERO, 1).ask(second), "nobody could share it");
+            assert!(!Suspicion::new(bounds(members, lifeguard), Duration::ZERO, 1).ask(second, true), "nobody could share it");
         }
+    }
+
+    #[test]
+    fn who_hears_nobody_waits_for_a_while_and_asks_anew() {
+        let mut suspicion = Suspicion::new(bounds(100, true), Duration::ZERO, 1);
+        let time = Duration::from_secs(10);
+        assert!(suspicion.ask(time, true));
+        assert_eq!((0..9).filter(|_| suspicion.wait_to_hear(time)).count(), 4, "the 40 s between the bounds");
+        assert!(suspicion.ask(time, false), "the first answer could not be heard");
+        assert!(!Suspicion::new(bounds(3, true), Duration::ZERO, 1).wait_to_hear(time), "there may be nobody left");
     }
 
     #[test]
@@ -181,7 +208,8 @@ mod tests {
             let mut suspicion = Suspicion::new(bounds(members, true), Duration::from_secs(10), 1);
             suspicion.refuse();
             assert_eq!(suspicion.deadline(), Duration::from_secs(10) + bounds(members, true).min / 2);
-            assert!(!suspicion.ask(Duration::from_secs(1)), "it would refuse again");
+            assert!(!suspicion.ask(Duration::from_secs(1), true), "it would refuse again");
+            assert!(!suspicion.wait_to_hear(Duration::from_secs(1)));
             suspicion.extend(Duration::from_secs(3));
             assert_eq!(suspicion.deadline(), Duration::from_secs(13) + bounds(members, true).min / 2);
         }
