@@ -7,11 +7,10 @@ use crate::contract::starttls::{Host, Trust};
 use crate::contract::types::Failure;
 use crate::state::RunState;
 use lictor_net::clock;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use lictor_net::tls::{self, ClientSettings};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::sync::{Arc, OnceLock};
 use tokio_rustls::TlsConnector;
 use wasmtime::component::Resource;
@@ -19,60 +18,11 @@ use wasmtime::component::Resource;
 /// The most that a guest may bring of certificates to go by, in bytes.
 const PEM_BYTES_MAX: usize = 1 << 20;
 
-/// Takes every certificate. Signatures are checked all the same: the server must hold the key of what it shows.
-#[derive(Debug)]
-struct Anybody(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-/// Made once: a run only shakes hands.
+/// Takes every certificate. Made once: a run only shakes hands.
 fn anybody() -> Result<Arc<ClientConfig>, String> {
     static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    let make = || {
-        let provider = provider();
-        let everyone = Arc::new(Anybody(provider.signature_verification_algorithms));
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| error.to_string())?;
-        Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(everyone).with_no_client_auth()))
-    };
-    CONFIG.get_or_init(make).clone()
+    let settings = ClientSettings { skip_verify: true, ..ClientSettings::default() };
+    CONFIG.get_or_init(|| tls::client(&settings).map_err(|error| error.to_string())).clone()
 }
 
 /// The certificates that a guest brings.
@@ -88,7 +38,8 @@ fn only(pem: &[u8]) -> Result<Arc<ClientConfig>, Failure> {
     if roots.is_empty() {
         return Err(Failure::Invalid("there is no certificate to go by".to_owned()));
     }
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| Failure::Other(error.to_string()))?;
     Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
