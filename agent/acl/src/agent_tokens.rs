@@ -105,6 +105,11 @@ impl AgentTokens {
         self.shared.load_full()
     }
 
+    /// The token of requests that bring none. Cheap: asked for each of them.
+    pub fn default_token(&self) -> Token {
+        self.shared.load().default.clone()
+    }
+
     /// Replaces all.
     pub fn replace(&self, tokens: TokenSet) {
         self.shared.store(Arc::new(tokens));

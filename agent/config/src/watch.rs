@@ -50,6 +50,15 @@ impl Watcher {
         let (sender, changes) = mpsc::channel(1);
         let token = shutdown.token();
         shutdown.spawn(async move {
+            if paths.is_empty() {
+                // Nothing will change; the first look is owed all the same.
+                let _ = sender.try_send(());
+                tokio::select! {
+                    () = token.cancelled() => {}
+                    () = sender.closed() => {}
+                }
+                return;
+            }
             let watching = Watching::new(paths);
             tokio::select! {
                 () = token.cancelled() => {}

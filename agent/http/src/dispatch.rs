@@ -15,13 +15,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 use lictor_net::{Shutdown, clock};
 use lictor_rpc::{Answer, Cluster, ClusterError, Freshness, Node, Recalled, Subscriptions, WriteOptions};
 use lictor_telemetry::Emit;
 use lictor_types::{Query, Token};
 use serde_json::Value;
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -128,17 +129,28 @@ impl Call<'_> {
 }
 
 /// Answers a request; a panic in its handler ends it alone.
-pub(crate) async fn serve(app: Arc<App>, peer: Peer, request: Request<Incoming>) -> Reply {
-    let started = clock::now();
-    let (parts, mut body) = request.into_parts();
-    let outcome = AssertUnwindSafe(answer(&app, peer, &parts, &mut body)).catch_unwind().await;
-    let reply = outcome.unwrap_or_else(|_| {
-        HandlerPanicked { method: &parts.method, path: told(parts.uri.path()) }.emit();
-        respond::failure(&HttpError::failed("internal error"))
-    });
-    body::drain(&mut body).await;
-    RequestServed { method: &parts.method, path: told(parts.uri.path()), status: reply.status(), took: started.elapsed() }.emit();
-    reply
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn keeps room for its arguments twice, here for a fifth of a request's state"
+)]
+pub(crate) fn serve(
+    app: Arc<App>,
+    peer: Peer,
+    parts: Parts,
+    mut body: Incoming,
+) -> impl Future<Output = Result<Reply, Infallible>> + Send {
+    async move {
+        let started = clock::now();
+        let outcome = AssertUnwindSafe(answer(&app, peer, &parts, &mut body)).catch_unwind().await;
+        let reply = outcome.unwrap_or_else(|_| {
+            HandlerPanicked { method: &parts.method, path: told(parts.uri.path()) }.emit();
+            respond::failure(&HttpError::failed("internal error"))
+        });
+        body::drain(&mut body).await;
+        let took = started.elapsed();
+        RequestServed { method: &parts.method, path: told(parts.uri.path()), status: reply.status(), took }.emit();
+        Ok(reply)
+    }
 }
 
 /// The path as the log may tell it: endpoints of before Consul 1.4 have secrets in theirs.
@@ -157,47 +169,73 @@ async fn answer(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming) -> Re
     if !app.settings.unprintable_paths && path::is_unprintable(parts.uri.path()) {
         return respond::bare(StatusCode::BAD_REQUEST);
     }
-    let resolution = route::resolve(parts.method.as_str(), parts.uri.path(), query);
-    match resolution {
-        Resolution::NotFound => respond::bare(StatusCode::NOT_FOUND),
+    let known = match route::resolve(parts.method.as_str(), parts.uri.path(), query) {
+        Resolution::NotFound => return respond::bare(StatusCode::NOT_FOUND),
         Resolution::Malformed => {
             let mut reply = respond::text(StatusCode::BAD_REQUEST, "400 Bad Request");
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            reply
+            return reply;
         }
         Resolution::Redirect(location) => {
-            respond::redirect(&location, parts.method == Method::GET || parts.method == Method::HEAD)
+            return respond::redirect(&location, parts.method == Method::GET || parts.method == Method::HEAD);
         }
-        known => {
-            let mut reply = endpoint(app, peer, parts, body, known, query).await;
-            for (name, value) in &app.extra_headers {
-                reply.headers_mut().insert(name.clone(), value.clone());
-            }
-            respond::finish(reply, &parts.headers)
-        }
-    }
+        known => known,
+    };
+    // Taken apart here, and not where the handler is awaited: the state of a request would keep room for both.
+    let (mut call, route) = match open(app, peer, parts, body, known, query) {
+        Opened::Call(call, route) => (call, route),
+        Opened::Answered(reply) => return close(app, parts, reply),
+    };
+    let reply = handle(&mut call, route).await.unwrap_or_else(|error| respond::failure(&error));
+    close(app, parts, reply)
 }
 
-async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming, resolution: Resolution, query: &str) -> Reply {
+/// What all answers of endpoints have in common.
+fn close(app: &App, parts: &Parts, mut reply: Reply) -> Reply {
+    for (name, value) in &app.extra_headers {
+        reply.headers_mut().insert(name.clone(), value.clone());
+    }
+    respond::finish(reply, &parts.headers)
+}
+
+/// What becomes of a request for an endpoint.
+enum Opened<'a> {
+    /// Its handler is to be called.
+    Call(Call<'a>, Route),
+    /// There is nothing to call for.
+    Answered(Reply),
+}
+
+fn open<'a>(
+    app: &'a App,
+    peer: Peer,
+    parts: &'a Parts,
+    body: &'a mut Incoming,
+    resolution: Resolution,
+    query: &str,
+) -> Opened<'a> {
+    let refused = |why: &str| Opened::Answered(respond::failure(&HttpError::forbidden(why)));
     if is_blocked(&app.settings, parts.uri.path()) {
-        return respond::failure(&HttpError::forbidden("Endpoint is blocked by agent configuration"));
+        return refused("Endpoint is blocked by agent configuration");
     }
     let (route, tail) = match resolution {
         Resolution::Found(route, tail) => (route, tail),
         Resolution::Options(methods) => {
             let mut reply = respond::empty();
             respond::allow(&mut reply, methods);
-            return reply;
+            return Opened::Answered(reply);
         }
         Resolution::MethodNotAllowed(methods) => {
             let mut reply = respond::text(StatusCode::METHOD_NOT_ALLOWED, format!("method {} not allowed", parts.method));
             respond::allow(&mut reply, methods);
-            return reply;
+            return Opened::Answered(reply);
         }
-        Resolution::NotFound | Resolution::Malformed | Resolution::Redirect(_) => return respond::bare(StatusCode::NOT_FOUND),
+        Resolution::NotFound | Resolution::Malformed | Resolution::Redirect(_) => {
+            return Opened::Answered(respond::bare(StatusCode::NOT_FOUND));
+        }
     };
     if !may_write(&app.settings, peer, &parts.method) {
-        return respond::failure(&HttpError::forbidden("Access is restricted"));
+        return refused("Access is restricted");
     }
     let params = Params::parse(query);
     let style = Style::of(&params, &parts.headers, app.settings.pretty);
@@ -205,8 +243,7 @@ async fn endpoint(app: &App, peer: Peer, parts: &Parts, body: &mut Incoming, res
         Peer::Tcp(address) => Some(address),
         Peer::Unix => None,
     };
-    let mut call = Call { app, parts, params, style, peer, tail, body };
-    handle(&mut call, route).await.unwrap_or_else(|error| respond::failure(&error))
+    Opened::Call(Call { app, parts, params, style, peer, tail, body }, route)
 }
 
 fn is_blocked(settings: &HttpSettings, raw_path: &str) -> bool {

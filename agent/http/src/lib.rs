@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod events;
 mod explain;
+mod gather;
 mod health;
 mod intention;
 mod internal;

@@ -2,6 +2,7 @@
 
 use crate::dispatch::{App, Peer, serve};
 use crate::events::ClientLimited;
+use crate::gather::Gathering;
 use crate::patience::Patience;
 use crate::respond::Reply;
 use crate::settings::{HttpSettings, Listen};
@@ -341,8 +342,9 @@ type Answering = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>
 fn handler(peer: Peer, app: &Arc<App>) -> impl Fn(Request<Incoming>) -> Answering + Send + 'static {
     let app = app.clone();
     move |request| {
-        let app = app.clone();
-        Box::pin(async move { Ok(serve(app, peer, request).await) })
+        // In pieces, as the whole would be part of the state besides them.
+        let (parts, body) = request.into_parts();
+        Box::pin(serve(app.clone(), peer, parts, body))
     }
 }
 
@@ -358,7 +360,7 @@ where
         .timer(patience.clone())
         .header_read_timeout(app.settings.header_timeout)
         .max_buf_size(app.settings.max_header_bytes.max(8192))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Gathering(stream)), service);
     tokio::pin!(connection);
     let mut next_look = std::pin::pin!(clock::sleep_until(patience.look()));
     let ended = loop {

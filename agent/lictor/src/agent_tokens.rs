@@ -73,6 +73,11 @@ impl TokenKeeper {
         self.tokens.clone()
     }
 
+    /// The token of requests that bring none.
+    pub(crate) fn default_token(&self) -> Token {
+        self.tokens.default_token()
+    }
+
     /// Tells the rooms from now on.
     pub(crate) fn attach(&self, users: Users) {
         let _ = self.users.set(users);

@@ -6,15 +6,23 @@ use lictor_telemetry::metrics;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often metrics close an interval, and gauges are set.
+/// How often a server sets its gauges.
 const TICK: Duration = Duration::from_secs(1);
+
+/// Time until metrics close an interval, which is how often a client agent sets its gauges: they tell of its process only, and there
+/// are many of its kind that should sleep.
+fn until_next_interval(now_unix_ms: u64) -> Duration {
+    let interval_ms = metrics::INTERVAL_SECONDS * 1000;
+    Duration::from_millis(interval_ms - now_unix_ms % interval_ms)
+}
 
 /// Runs until the agent ends.
 pub(crate) async fn tell(raft: Option<Arc<RaftNode>>, shutdown: Shutdown) {
+    let mut pause = TICK;
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
-            () = clock::sleep(TICK) => {}
+            () = clock::sleep(pause) => {}
         }
         metrics::advance(clock::wall_unix_ms());
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
@@ -23,8 +31,9 @@ pub(crate) async fn tell(raft: Option<Arc<RaftNode>>, shutdown: Shutdown) {
             metrics::gauge("consul.runtime.alloc_bytes", memory.own_bytes as f64);
             metrics::gauge("consul.runtime.sys_bytes", memory.resident_bytes as f64);
         }
-        if let Some(raft) = &raft {
-            tell_server(raft);
+        match &raft {
+            Some(raft) => tell_server(raft),
+            None => pause = until_next_interval(clock::wall_unix_ms()),
         }
     }
 }
@@ -72,6 +81,13 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_interval_is_ahead_always() {
+        assert_eq!(until_next_interval(0), Duration::from_secs(10));
+        assert_eq!(until_next_interval(10_001), Duration::from_millis(9_999));
+        assert_eq!(until_next_interval(19_999), Duration::from_millis(1));
+    }
 
     #[test]
     fn a_process_holds_memory() {

@@ -308,7 +308,7 @@ impl Node for LocalNode {
     }
 
     fn default_token(&self) -> Token {
-        self.keeper.tokens().get().default.clone()
+        self.keeper.default_token()
     }
 
     async fn check_agent_read(&self, token: &Token) -> Result<(), NodeError> {

@@ -6,10 +6,6 @@ use lictor_net::Shutdown;
 use lictor_plugins::PluginHost;
 use lictor_telemetry::loops;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often the places are compared with the configuration's.
-const PLACES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs until shutdown.
 pub(crate) async fn run(plugins: Arc<PluginHost>, reloader: Arc<Reloader>, shutdown: Shutdown) {
@@ -32,7 +28,7 @@ pub(crate) async fn run(plugins: Arc<PluginHost>, reloader: Arc<Reloader>, shutd
         let changed = tokio::select! {
             () = shutdown.requested() => return,
             changed = changed => changed,
-            () = lictor_net::clock::sleep(PLACES_INTERVAL) => continue,
+            () = plugins.configured() => continue,
         };
         if changed {
             reloader.look_at_plugins().await;

@@ -29,6 +29,7 @@ use rand::{Rng, SeedableRng};
 use shelf::Shelf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Up to this age an answer that cannot be followed is given to who leaves the age to us.
 const FETCHED_AGE_MAX: Duration = Duration::from_secs(1);
@@ -114,6 +115,8 @@ pub struct Subscriptions {
     settings: SubscriptionSettings,
     shelf: Shelf,
     pulses: Pulses,
+    /// Told when something new is kept.
+    filled: Notify,
     chance: parking_lot::Mutex<StdRng>,
     shutdown: Shutdown,
 }
@@ -131,6 +134,7 @@ impl Subscriptions {
             cluster,
             shelf: Shelf::new(settings.entries_max, settings.bytes_max),
             pulses: Pulses::default(),
+            filled: Notify::new(),
             chance: parking_lot::Mutex::new(StdRng::seed_from_u64(settings.seed)),
             settings,
             shutdown: shutdown.clone(),
@@ -164,8 +168,11 @@ impl Subscriptions {
         let wish = Freshness { max_age, ..wish };
         let key = KeyRef::of(query, options);
         let (entry, is_new) = self.shelf.get_or_insert(&key, kind, || self.pulses.of(&options.datacenter));
-        if is_new && kind == Kind::Followed {
-            self.follow(&entry);
+        if is_new {
+            self.filled.notify_one();
+            if kind == Kind::Followed {
+                self.follow(&entry);
+            }
         }
         let mut recalled = match kind {
             Kind::Followed => self.recall_followed(&entry, query, options, wish).await,
@@ -315,10 +322,17 @@ impl Subscriptions {
         Recalled { answer, age: Some(state.age) }
     }
 
-    /// Gives up what nobody asks for, and feels the pulse of the datacenters that something is kept of.
+    /// Gives up what nobody asks for, and feels the pulse of the datacenters that something is kept of. Sleeps while nothing is.
     async fn run(self: Arc<Self>) {
         let status = loops::register("subscriptions");
         loop {
+            if self.shelf.len() == 0 && self.pulses.are_unused() {
+                status.state("nothing kept");
+                tokio::select! {
+                    () = self.shutdown.requested() => return,
+                    () = self.filled.notified() => {}
+                }
+            }
             let due = clock::now() + self.settings.pulse;
             self.shelf.sweep(self.settings.idle, self.settings.idle_nothing);
             status.state(&format!("{} answers kept", self.shelf.len()));

@@ -1,6 +1,7 @@
 //! What happens in this room, as logs and metrics at once. Metric names are Consul's where it has one for the thing.
 
 use crate::leader::Step;
+use lictor_net::clock::Instant;
 use lictor_rpc::ClusterError;
 use lictor_telemetry::{Emit, metrics};
 use lictor_types::{Command, ConfigEntryVerb, Query};
@@ -35,21 +36,29 @@ emitted!(
 /// A query was answered at once.
 pub(crate) struct QueryAnswered<'a> {
     pub(crate) query: &'a Query,
-    pub(crate) millis: f64,
+    /// When it came, of those that are timed.
+    pub(crate) began: Option<Instant>,
+}
+
+impl QueryAnswered<'_> {
+    /// Whether the time that a query takes is told here: reading the clock is not for the others. Those over HTTP are timed there.
+    pub(crate) fn is_timed(query: &Query) -> bool {
+        matches!(query, Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::PreparedExplain(_))
+    }
 }
 
 impl Emit for QueryAnswered<'_> {
     fn emit(self) {
         static ALL: metrics::Counter = metrics::Counter::new("consul.rpc.query");
-        static KV: metrics::Sample = metrics::Sample::new("lictor.kvs.query");
         ALL.add(1);
-        match self.query {
-            Query::KvGet(_) | Query::KvList(_) | Query::KvKeys { .. } => KV.add(self.millis),
-            Query::PreparedExecute(_) => metrics::sample("consul.prepared-query.execute", self.millis),
-            Query::PreparedFailover(_) => metrics::sample("consul.prepared-query.execute_remote", self.millis),
-            Query::PreparedExplain(_) => metrics::sample("consul.prepared-query.explain", self.millis),
-            _ => {}
-        }
+        let Some(began) = self.began else { return };
+        let name = match self.query {
+            Query::PreparedExecute(_) => "consul.prepared-query.execute",
+            Query::PreparedFailover(_) => "consul.prepared-query.execute_remote",
+            Query::PreparedExplain(_) => "consul.prepared-query.explain",
+            _ => return,
+        };
+        metrics::sample(name, began.elapsed().as_secs_f64() * 1e3);
     }
 }
 

@@ -157,15 +157,15 @@ impl Cluster for Server {
         {
             return Box::pin(self.query(query, &QueryOptions { datacenter: primary, ..options.clone() })).await;
         }
-        let started = clock::now();
+        let began = QueryAnswered::is_timed(query).then(clock::now);
         // Who leads, and who is there, is asked to find out where to go.
         if !is_known_here(query) {
-            self.limiter.read(|| started)?;
+            self.limiter.read(clock::now)?;
         }
         let answer = self.answer(query, options).await;
         // The time of a blocking query says how long nothing changed, not how fast we are.
         if options.min_index.0 == 0 {
-            QueryAnswered { query, millis: started.elapsed().as_secs_f64() * 1e3 }.emit();
+            QueryAnswered { query, began }.emit();
         }
         answer
     }

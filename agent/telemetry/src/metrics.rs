@@ -66,7 +66,7 @@ pub fn sample_with(name: &'static str, value: f64, labels: &[(&'static str, &str
     PROCESS.sampler(name, labels).add(value);
 }
 
-/// Tells the time, in milliseconds since the Unix epoch. To be called at least once per interval, for example every second.
+/// Tells the time, in milliseconds since the Unix epoch. To be called when an interval begins, or more often.
 pub fn advance(now_unix_ms: u64) {
     PROCESS.advance(now_unix_ms);
 }

@@ -18,7 +18,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 /// The plugin part of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +61,8 @@ pub struct PluginHost {
 pub(crate) struct Inner {
     runtime: OnceLock<Result<Runtime, LoadError>>,
     settings: ArcSwap<PluginSettings>,
+    /// Told when there are new settings.
+    configured: Notify,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     permits: Semaphore,
     chance: Mutex<StdRng>,
@@ -79,6 +81,7 @@ impl PluginHost {
         let inner = Inner {
             runtime: OnceLock::new(),
             settings: ArcSwap::from_pointee(settings),
+            configured: Notify::new(),
             slots: Mutex::new(BTreeMap::new()),
             permits: Semaphore::new(RUNS_MAX),
             chance,
@@ -118,6 +121,7 @@ impl PluginHost {
     /// Takes new settings: grants and limits hold from each check's next run, paths and pins from the next look at the files.
     pub fn configure(&self, settings: PluginSettings) {
         self.inner.settings.store(Arc::new(settings));
+        self.inner.configured.notify_one();
     }
 
     /// As [`PluginHost::configure`], and looks at the files.
@@ -136,6 +140,11 @@ impl PluginHost {
     pub fn watched_paths(&self) -> Vec<PathBuf> {
         let settings = self.inner.settings.load();
         settings.plugin_dir.iter().cloned().chain(settings.plugins.iter().filter_map(|block| block.path.clone())).collect()
+    }
+
+    /// Returns when there were new settings since it last did. For one who follows [`PluginHost::watched_paths`].
+    pub async fn configured(&self) {
+        self.inner.configured.notified().await;
     }
 
     /// Whether the engine was started.

@@ -48,6 +48,11 @@ impl Pulses {
         self.by_datacenter.lock().retain(|_, pulse| Arc::strong_count(pulse) > 1);
     }
 
+    /// Whether there is none to feel.
+    pub(super) fn are_unused(&self) -> bool {
+        self.by_datacenter.lock().is_empty()
+    }
+
     /// Asks every datacenter once.
     pub(super) async fn feel(&self, cluster: &dyn Cluster, patience: Duration) {
         let pulses: Vec<(String, Pulse)> =
