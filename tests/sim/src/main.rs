@@ -8,6 +8,10 @@
 use lictor_sim::{Findings, Flaps, Scenario, Stalls};
 use std::time::{Duration, Instant};
 
+/// The agent's. A pool of thousands takes and gives back a lot of small pieces.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the arguments ask for.
 struct Wanted {
     seed: u64,
