@@ -96,22 +96,23 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
 }
 
 /// The roots of the system, read once.
-fn system_roots() -> &'static RootCertStore {
-    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
-    ROOTS.get_or_init(|| {
+pub fn system_roots() -> Arc<RootCertStore> {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    let roots = ROOTS.get_or_init(|| {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         let (_, refused) = roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
             tracing::warn!(refused, errors = ?found.errors, "no trusted root certificates on this system");
         }
-        roots
-    })
+        Arc::new(roots)
+    });
+    Arc::clone(roots)
 }
 
-fn roots(settings: &ClientSettings) -> Result<RootCertStore, TlsError> {
+fn roots(settings: &ClientSettings) -> Result<Arc<RootCertStore>, TlsError> {
     if settings.ca_file.is_none() && settings.ca_path.is_none() && settings.ca.is_none() {
-        return Ok(system_roots().clone());
+        return Ok(system_roots());
     }
     let mut roots = RootCertStore::empty();
     if let Some(path) = &settings.ca_file {
@@ -123,6 +124,9 @@ fn roots(settings: &ClientSettings) -> Result<RootCertStore, TlsError> {
         for certificate in found.map_err(|error| refused(error.to_string()))? {
             roots.add(certificate).map_err(|error| refused(error.to_string()))?;
         }
+        if roots.is_empty() {
+            return Err(refused("no certificate in it".to_owned()));
+        }
     }
     if let Some(folder) = &settings.ca_path {
         for entry in std::fs::read_dir(folder).map_err(|error| in_file(folder, error))? {
@@ -132,7 +136,7 @@ fn roots(settings: &ClientSettings) -> Result<RootCertStore, TlsError> {
             }
         }
     }
-    Ok(roots)
+    Ok(Arc::new(roots))
 }
 
 /// Settings of a client connection. Keep the result: sessions are resumed within it.

@@ -1,5 +1,5 @@
-//! Prints a table of the stock scenarios: `cargo run --release -p lictor-sim -- [MEMBERS]… [seed=N] [formed|join] [loss|stalls|flaps]
-//! [guarded] [watch=SECONDS] [part=N]`.
+//! Prints a table of the stock scenarios: `cargo run --release -p lictor-sim -- [MEMBERS]… [seed=N] [formed|join]
+//! [loss|stalls|flaps[=N]] [guarded] [watch=SECONDS] [part=N]`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program's output is its table")]
@@ -21,6 +21,8 @@ struct Wanted {
     join: bool,
     /// One kind of scenario; none: all.
     only: Option<String>,
+    /// The one with this number of that kind, counted from 1; none: all.
+    pick: Option<usize>,
     watched: Duration,
     /// Without the rows of plain SWIM.
     guarded: bool,
@@ -31,8 +33,17 @@ struct Wanted {
 impl Wanted {
     fn read(arguments: impl Iterator<Item = String>) -> Self {
         let watched = Duration::from_secs(60);
-        let mut wanted =
-            Self { seed: 1, sizes: Vec::new(), formed: false, join: false, only: None, watched, guarded: false, part: 4 };
+        let mut wanted = Self {
+            seed: 1,
+            sizes: Vec::new(),
+            formed: false,
+            join: false,
+            only: None,
+            pick: None,
+            watched,
+            guarded: false,
+            part: 4,
+        };
         for argument in arguments {
             let (name, value) = argument.split_once('=').unwrap_or((&argument, ""));
             match (name, value.parse::<u64>()) {
@@ -42,7 +53,10 @@ impl Wanted {
                 ("formed", _) => wanted.formed = true,
                 ("join", _) => wanted.join = true,
                 ("guarded", _) => wanted.guarded = true,
-                ("loss" | "stalls" | "flaps", _) => wanted.only = Some(argument),
+                ("loss" | "stalls" | "flaps", number) => {
+                    wanted.only = Some(name.to_owned());
+                    wanted.pick = number.ok().map(|number| number as usize);
+                }
                 _ => wanted.sizes.extend(argument.parse::<usize>()),
             }
         }
@@ -52,8 +66,15 @@ impl Wanted {
         wanted
     }
 
-    fn wants(&self, kind: &str) -> bool {
-        self.only.as_deref().is_none_or(|only| only == kind)
+    /// Those of `all`, which are of this kind, that are wanted.
+    fn of<T>(&self, kind: &str, all: Vec<T>) -> Vec<T> {
+        if self.only.as_deref().is_some_and(|only| only != kind) {
+            return Vec::new();
+        }
+        match self.pick {
+            Some(number) => all.into_iter().skip(number.saturating_sub(1)).take(1).collect(),
+            None => all,
+        }
     }
 
     fn scenario(&self, members: usize) -> Scenario {
@@ -99,14 +120,14 @@ fn main() {
     for &members in &wanted.sizes {
         let kinds: &[bool] = if wanted.guarded { &[true] } else { &[true, false] };
         let name = |name: &str, lifeguard: bool| format!("{name}{}", if lifeguard { "" } else { ", plain" });
-        for loss in if wanted.wants("loss") { vec![0.0, 0.01, 0.10, 0.25] } else { vec![] } {
+        for loss in wanted.of("loss", vec![0.0, 0.01, 0.10, 0.25]) {
             for &lifeguard in kinds {
                 let mut scenario = Scenario { loss, kills: (members / 50).max(1), ..wanted.scenario(members) };
                 scenario.settings.lifeguard = lifeguard;
                 row(&name(&format!("loss {:.0} %", loss * 100.0), lifeguard), &scenario);
             }
         }
-        for (what, stalls) in if wanted.wants("stalls") { stall_sets(members / wanted.part) } else { vec![] } {
+        for (what, stalls) in wanted.of("stalls", stall_sets(members / wanted.part)) {
             let ways = [true, false].into_iter().flat_map(|tcp_fallback| kinds.iter().map(move |kind| (tcp_fallback, *kind)));
             for (tcp_fallback, lifeguard) in ways {
                 let mut scenario = Scenario { stalls: Some(stalls.clone()), ..wanted.scenario(members) };
@@ -115,7 +136,7 @@ fn main() {
                 row(&format!("{}{}", name(what, lifeguard), if tcp_fallback { "" } else { " no tcp" }), &scenario);
             }
         }
-        for (what, flaps) in if wanted.wants("flaps") { flap_sets(members / wanted.part) } else { vec![] } {
+        for (what, flaps) in wanted.of("flaps", flap_sets(members / wanted.part)) {
             for &lifeguard in kinds {
                 let mut scenario = Scenario { flaps: Some(flaps.clone()), ..wanted.scenario(members) };
                 scenario.settings.lifeguard = lifeguard;

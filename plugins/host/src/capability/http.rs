@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use lictor_net::tls::{self, ClientSettings};
 use lictor_net::{TcpStream, clock};
 use rustls_pki_types::ServerName;
 use std::sync::{Arc, OnceLock};
@@ -130,26 +131,8 @@ where
     }
 }
 
-/// What the system trusts, read once.
-pub(crate) fn roots() -> Result<Arc<rustls::RootCertStore>, String> {
-    static ROOTS: OnceLock<Arc<rustls::RootCertStore>> = OnceLock::new();
-    let roots = ROOTS.get_or_init(|| {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
-    });
-    if roots.is_empty() { Err("the system has no root certificates".to_owned()) } else { Ok(Arc::clone(roots)) }
-}
-
-/// Trusts what the system trusts.
+/// Trusts what the system trusts. Made once.
 pub(crate) fn system_trust() -> Result<Arc<rustls::ClientConfig>, String> {
     static CONFIG: OnceLock<Result<Arc<rustls::ClientConfig>, String>> = OnceLock::new();
-    CONFIG
-        .get_or_init(|| {
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-            let builder = builder.map_err(|error| error.to_string())?;
-            Ok(Arc::new(builder.with_root_certificates(roots()?).with_no_client_auth()))
-        })
-        .clone()
+    CONFIG.get_or_init(|| tls::client(&ClientSettings::default()).map_err(|error| error.to_string())).clone()
 }

@@ -8,9 +8,7 @@ use crate::contract::types::Failure;
 use crate::state::RunState;
 use lictor_net::clock;
 use lictor_net::tls::{self, ClientSettings};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::ClientConfig;
 use std::sync::{Arc, OnceLock};
 use tokio_rustls::TlsConnector;
 use wasmtime::component::Resource;
@@ -30,18 +28,10 @@ fn only(pem: &[u8]) -> Result<Arc<ClientConfig>, Failure> {
     if pem.len() > PEM_BYTES_MAX {
         return Err(Failure::Invalid(format!("more than {} KiB of certificates", PEM_BYTES_MAX / 1024)));
     }
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| Failure::Invalid(format!("the certificates to go by: {error}")))?;
-        roots.add(certificate).map_err(|error| Failure::Invalid(format!("the certificates to go by: {error}")))?;
-    }
-    if roots.is_empty() {
-        return Err(Failure::Invalid("there is no certificate to go by".to_owned()));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| Failure::Other(error.to_string()))?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    let invalid = |reason: String| Failure::Invalid(format!("the certificates to go by: {reason}"));
+    let text = std::str::from_utf8(pem).map_err(|error| invalid(error.to_string()))?;
+    let settings = ClientSettings { ca: Some(text.to_owned()), ..ClientSettings::default() };
+    tls::client(&settings).map_err(|error| invalid(error.to_string()))
 }
 
 impl Host for RunState {

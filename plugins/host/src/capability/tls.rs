@@ -1,12 +1,11 @@
 //! TLS handshakes that look at a server's certificates, whatever they are worth.
 
-use crate::capability::http::roots;
 use crate::capability::tcp;
 use crate::contract::tls::{Handshake, Host};
 use crate::contract::types::Failure;
 use crate::grant::{Access, Host as Name, parse_target};
 use crate::state::RunState;
-use lictor_net::clock;
+use lictor_net::{clock, tls};
 use parking_lot::Mutex;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -64,7 +63,7 @@ impl ServerCertVerifier for Onlooker {
 
 async fn look(stream: lictor_net::TcpStream, name: ServerName<'static>) -> Result<Handshake, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let judge = WebPkiServerVerifier::builder_with_provider(roots()?, Arc::clone(&provider)).build();
+    let judge = WebPkiServerVerifier::builder_with_provider(tls::system_roots(), Arc::clone(&provider)).build();
     let judge = judge.map_err(|error| error.to_string())?;
     let onlooker = Arc::new(Onlooker { judge, distrust: Mutex::new(None) });
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
