@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Up to so many bytes are put together, on the stack.
-const GATHERED_BYTES_MAX: usize = 2048;
+const GATHERED_BYTES_MAX: usize = 1024;
 
 /// A stream that gathers small buffers which are written at once.
 pub(crate) struct Gathering<S>(pub(crate) S);

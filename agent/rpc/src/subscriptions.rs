@@ -326,7 +326,7 @@ impl Subscriptions {
     async fn run(self: Arc<Self>) {
         let status = loops::register("subscriptions");
         loop {
-            if self.shelf.len() == 0 && self.pulses.are_unused() {
+            if self.is_empty() && self.pulses.are_unused() {
                 status.state("nothing kept");
                 tokio::select! {
                     () = self.shutdown.requested() => return,

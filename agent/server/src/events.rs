@@ -18,7 +18,7 @@ macro_rules! emitted {
 }
 
 emitted!(
-    QueryAnswered<'_>,
+    QueryAnswered,
     TxnAnswered,
     WriteDone,
     SnapshotSaved,
@@ -34,31 +34,30 @@ emitted!(
 );
 
 /// A query was answered at once.
-pub(crate) struct QueryAnswered<'a> {
-    pub(crate) query: &'a Query,
-    /// When it came, of those that are timed.
-    pub(crate) began: Option<Instant>,
+pub(crate) struct QueryAnswered {
+    /// Of those that are timed here: as what, and since when.
+    pub(crate) timed: Option<(&'static str, Instant)>,
 }
 
-impl QueryAnswered<'_> {
-    /// Whether the time that a query takes is told here: reading the clock is not for the others. Those over HTTP are timed there.
-    pub(crate) fn is_timed(query: &Query) -> bool {
-        matches!(query, Query::PreparedExecute(_) | Query::PreparedFailover(_) | Query::PreparedExplain(_))
+impl QueryAnswered {
+    /// As what the time of a query is told here. Of the others it is not: the clock need not be read for them, as all of HTTP is timed.
+    pub(crate) fn timed_as(query: &Query) -> Option<&'static str> {
+        match query {
+            Query::PreparedExecute(_) => Some("consul.prepared-query.execute"),
+            Query::PreparedFailover(_) => Some("consul.prepared-query.execute_remote"),
+            Query::PreparedExplain(_) => Some("consul.prepared-query.explain"),
+            _ => None,
+        }
     }
 }
 
-impl Emit for QueryAnswered<'_> {
+impl Emit for QueryAnswered {
     fn emit(self) {
         static ALL: metrics::Counter = metrics::Counter::new("consul.rpc.query");
         ALL.add(1);
-        let Some(began) = self.began else { return };
-        let name = match self.query {
-            Query::PreparedExecute(_) => "consul.prepared-query.execute",
-            Query::PreparedFailover(_) => "consul.prepared-query.execute_remote",
-            Query::PreparedExplain(_) => "consul.prepared-query.explain",
-            _ => return,
-        };
-        metrics::sample(name, began.elapsed().as_secs_f64() * 1e3);
+        if let Some((name, since)) = self.timed {
+            metrics::sample(name, since.elapsed().as_secs_f64() * 1e3);
+        }
     }
 }
 

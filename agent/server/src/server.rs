@@ -157,7 +157,7 @@ impl Cluster for Server {
         {
             return Box::pin(self.query(query, &QueryOptions { datacenter: primary, ..options.clone() })).await;
         }
-        let began = QueryAnswered::is_timed(query).then(clock::now);
+        let timed = QueryAnswered::timed_as(query).map(|name| (name, clock::now()));
         // Who leads, and who is there, is asked to find out where to go.
         if !is_known_here(query) {
             self.limiter.read(clock::now)?;
@@ -165,7 +165,7 @@ impl Cluster for Server {
         let answer = self.answer(query, options).await;
         // The time of a blocking query says how long nothing changed, not how fast we are.
         if options.min_index.0 == 0 {
-            QueryAnswered { query, began }.emit();
+            QueryAnswered { timed }.emit();
         }
         answer
     }
