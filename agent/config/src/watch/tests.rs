@@ -22,6 +22,17 @@ async fn quiet(watcher: &mut Watcher) {
     while tokio::time::timeout(Duration::from_millis(300), watcher.changed()).await.is_ok() {}
 }
 
+#[tokio::test(start_paused = true)]
+async fn nothing_to_watch_is_told_once_and_then_left_alone() {
+    let shutdown = Shutdown::new();
+    let mut watcher = Watcher::start(Vec::new(), &shutdown);
+    assert!(watcher.changed().await, "the first look");
+    let again = tokio::time::timeout(Duration::from_secs(3600), watcher.changed()).await;
+    assert!(again.is_err(), "{again:?}");
+    shutdown.request();
+    assert!(!watcher.changed().await, "there will be no more");
+}
+
 #[tokio::test]
 async fn every_way_to_change_a_file_is_told() {
     let root = tempfile::tempdir().unwrap();

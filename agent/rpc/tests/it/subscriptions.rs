@@ -31,6 +31,8 @@ struct Stand {
     /// Every question so far but those for the leader: what was asked, from which index.
     asked: Mutex<Vec<(Query, QueryOptions)>>,
     under_way: AtomicUsize,
+    /// How often it was asked who leads.
+    pulses: AtomicUsize,
     /// How long an answer that waits for nothing takes.
     takes: Duration,
     /// Blocking queries answer at once.
@@ -52,6 +54,7 @@ impl Stand {
             now: watch::Sender::new(now),
             asked: Mutex::default(),
             under_way: AtomicUsize::new(0),
+            pulses: AtomicUsize::new(0),
             takes: Duration::ZERO,
             never_waits: false,
         }
@@ -95,6 +98,10 @@ impl Stand {
         Answer { meta, content: Content::new(reply) }
     }
 
+    fn pulses(&self) -> usize {
+        self.pulses.load(Ordering::SeqCst)
+    }
+
     fn under_way(&self) -> usize {
         self.under_way.load(Ordering::SeqCst)
     }
@@ -105,6 +112,9 @@ impl Cluster for Stand {
     async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
         let mut now = self.now.subscribe();
         let _ = now.wait_for(|now| !now.is_frozen).await;
+        if *query == Query::StatusLeader {
+            self.pulses.fetch_add(1, Ordering::SeqCst);
+        }
         // Who leads is known whatever else is wrong, but when nobody is there.
         if *query == Query::StatusLeader && self.now.borrow().fault != Some(ClusterError::NoServers) {
             return Ok(self.answer(query, options));
@@ -453,6 +463,26 @@ async fn what_nobody_asks_for_is_given_up() {
     rig.stand.fail(None);
     clock::sleep(2 * idle).await;
     assert_eq!((rig.kept.len(), rig.stand.under_way()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pulse_is_felt_from_the_first_kept_answer_to_the_last() {
+    let rig = Rig::new(Stand::new());
+    let SubscriptionSettings { idle, pulse, .. } = SubscriptionSettings::new(1);
+    // In the middle between two looks, if there were any.
+    clock::sleep(100 * pulse + pulse / 2).await;
+    assert_eq!(rig.stand.pulses(), 0);
+    rig.name(&web("x")).await;
+    clock::sleep(pulse / 4).await;
+    assert_eq!(rig.stand.pulses(), 1, "at once, not at the next look");
+    clock::sleep(2 * idle).await;
+    assert_eq!(rig.kept.len(), 0);
+    let felt = rig.stand.pulses();
+    clock::sleep(100 * pulse + pulse / 2).await;
+    assert_eq!(rig.stand.pulses(), felt);
+    rig.name(&web("x")).await;
+    clock::sleep(pulse / 4).await;
+    assert_eq!(rig.stand.pulses(), felt + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,8 @@ use lictor_checks::PluginSource;
 use lictor_plugins::{PluginBlock, PluginHost, PluginSettings, Verdict};
 use lictor_types::HealthStatus;
 use serde_json::json;
+use std::path::PathBuf;
+use std::time::Duration;
 
 fn refusal(module: &[u8]) -> String {
     Bench::new(module).probe(&[]).err().unwrap()
@@ -197,4 +199,22 @@ async fn verdicts_say_what_is_wrong_with_a_call() {
     bad.replace(&Guest::default().build());
     bad.host.rescan().await;
     assert_eq!(run(&probe).await.status, HealthStatus::Passing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_the_files_hears_of_new_settings() {
+    let host = PluginHost::new(PluginSettings::default());
+    let still = tokio::time::timeout(Duration::from_secs(3600), host.configured()).await;
+    assert!(still.is_err() && host.watched_paths().is_empty());
+    // Also when it was not waiting at that moment.
+    host.configure(PluginSettings { plugin_dir: Some("/plugins".into()), ..PluginSettings::default() });
+    host.configured().await;
+    assert_eq!(host.watched_paths(), [PathBuf::from("/plugins")]);
+    let waiting = host.configured();
+    let told = async {
+        tokio::task::yield_now().await;
+        host.reconfigure(PluginSettings::default()).await;
+    };
+    tokio::join!(waiting, told);
+    assert!(host.watched_paths().is_empty());
 }
