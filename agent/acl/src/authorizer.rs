@@ -41,6 +41,10 @@ impl Authorizer {
 
     /// Refuses a query that is not allowed.
     pub fn check_query(&self, query: &Query) -> Result<(), Denied> {
+        // On the way of every query.
+        if self.sees_all() {
+            return Ok(());
+        }
         if let Query::IntentionMatch { names, .. } = query {
             return names.iter().try_for_each(|name| self.check(Permission::read(Resource::Intention(&name.name))));
         }

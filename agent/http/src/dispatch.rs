@@ -1,7 +1,7 @@
 //! From a request to its handler: what Consul does around every endpoint, in its order.
 
 use crate::error::HttpError;
-use crate::events::{HandlerPanicked, RequestServed};
+use crate::events::{HandlerPanicked, RequestServed, Told};
 use crate::params::{Defaults, Params, ReadOptions, read_options, read_token};
 use crate::respond::{self, Reply, Style};
 use crate::route::{self, Resolution, Route};
@@ -143,24 +143,13 @@ pub(crate) fn serve(
         let started = clock::now();
         let outcome = AssertUnwindSafe(answer(&app, peer, &parts, &mut body)).catch_unwind().await;
         let reply = outcome.unwrap_or_else(|_| {
-            HandlerPanicked { method: &parts.method, path: told(parts.uri.path()) }.emit();
+            HandlerPanicked { method: &parts.method, path: Told(&parts.uri) }.emit();
             respond::failure(&HttpError::failed("internal error"))
         });
         body::drain(&mut body).await;
         let took = started.elapsed();
-        RequestServed { method: &parts.method, path: told(parts.uri.path()), status: reply.status(), took }.emit();
+        RequestServed { method: &parts.method, path: Told(&parts.uri), status: reply.status(), took }.emit();
         Ok(reply)
-    }
-}
-
-/// The path as the log may tell it: endpoints of before Consul 1.4 have secrets in theirs.
-fn told(path: &str) -> &str {
-    const SECRET: [&str; 3] = ["/v1/acl/info/", "/v1/acl/clone/", "/v1/acl/destroy/"];
-    match SECRET.iter().find(|pattern| path.starts_with(**pattern)) {
-        Some(pattern) => pattern,
-        // One of them, written otherwise.
-        None if path.contains('%') && path.contains("acl") => "/v1/acl/",
-        None => path,
     }
 }
 
@@ -398,18 +387,6 @@ mod tests {
         assert!(may_write(&settings, outside, &Method::GET));
         assert!(may_write(&settings, Peer::Unix, &Method::DELETE));
         assert!(may_write(&HttpSettings::default(), outside, &Method::PUT));
-    }
-
-    #[test]
-    fn secrets_in_paths_are_not_told() {
-        for (path, shown) in [
-            ("/v1/acl/info/s3cret", "/v1/acl/info/"),
-            ("/v1/acl/%69nfo/s3cret", "/v1/acl/"),
-            ("/v1/acl/token/self", "/v1/acl/token/self"),
-            ("/v1/kv/a%20", "/v1/kv/a%20"),
-        ] {
-            assert_eq!(told(path), shown);
-        }
     }
 
     #[test]
