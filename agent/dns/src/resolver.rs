@@ -470,7 +470,10 @@ impl Resolver {
     }
 
     async fn ask(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
-        let answer = self.cluster.query(query, options).await?;
+        let answer = match self.cluster.query_now(query, options) {
+            Some(answer) => answer?,
+            None => self.cluster.query(query, options).await?,
+        };
         if answer.meta.last_contact > STALE {
             AnsweredStale.emit();
         }

@@ -89,6 +89,9 @@ impl Call<'_> {
 
     /// Asks the cluster; the wait ends when the agent goes away.
     pub(crate) async fn query(&self, query: &Query, options: &ReadOptions) -> Result<Answer, ClusterError> {
+        if let Some(answer) = self.app.cluster.query_now(query, &options.query) {
+            return answer;
+        }
         tokio::select! {
             biased;
             answer = self.app.cluster.query(query, &options.query) => answer,

@@ -56,6 +56,12 @@ pub trait Cluster: Send + Sync + 'static {
     /// Answers a query. With `options.min_index` it waits for a change (a blocking query). Dropping the future ends the wait.
     async fn query(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError>;
 
+    /// The answer of now, where there is nothing to wait for and nobody else to ask: the way of most reads, which need no future then.
+    /// The same answer as [`Cluster::query`] gives; `None` only says that it is to be asked.
+    fn query_now(&self, _query: &Query, _options: &QueryOptions) -> Option<Result<Answer, ClusterError>> {
+        None
+    }
+
     /// Proposes a command and answers once it is applied and durable. Ids and times that the proposer chooses (session ids,
     /// lock times) are filled in by the server; an `Outcome::Refused` comes back as `Err(ClusterError::Refused)`.
     async fn apply(&self, command: Command, options: &WriteOptions) -> Result<Outcome, ClusterError>;

@@ -21,6 +21,13 @@ pub(crate) struct Asked<'a> {
     pub(crate) authorizer: Authorizer,
 }
 
+impl<'a> Asked<'a> {
+    fn new(query: &'a Query, options: &'a QueryOptions, authorizer: Authorizer) -> Result<Self, ClusterError> {
+        let scope = QueryScope { node_meta: options.node_meta.clone() };
+        Ok(Self { query, scope, refine: Refine::new(query, options)?, authorizer })
+    }
+}
+
 impl Server {
     /// Answers a query, or lets the leader answer it.
     pub(crate) async fn answer(&self, query: &Query, options: &QueryOptions) -> Result<Answer, ClusterError> {
@@ -30,6 +37,28 @@ impl Server {
             return Box::pin(async move { self.answer_somewhere(query, &fresher).await }).await;
         }
         self.answer_somewhere(query, options).await
+    }
+
+    /// Whether this server may answer by itself and has nothing to wait for.
+    pub(crate) fn is_answered_at_once(&self, query: &Query, options: &QueryOptions) -> bool {
+        let may_answer = match options.consistency {
+            Consistency::Stale => !self.is_too_old(options),
+            Consistency::Default => self.raft.has_lease(),
+            Consistency::Consistent => false,
+        };
+        may_answer && options.min_index == Index(0) && needs_catalog_alone(query)
+    }
+
+    /// As [`Server::answer`], where [`Server::is_answered_at_once`].
+    pub(crate) fn answer_at_once(
+        &self,
+        query: &Query,
+        options: &QueryOptions,
+        authorizer: Authorizer,
+    ) -> Result<Answer, ClusterError> {
+        authorize::query(&authorizer, query)?;
+        let found = self.evaluate(&Asked::new(query, options, authorizer)?, false)?;
+        Ok(self.answer_of(found, query, options))
     }
 
     /// Whether what this server has is older than the caller wants.
@@ -98,11 +127,15 @@ impl Server {
             }
             _ => {}
         }
-        let refine = Refine::new(query, options)?;
-        let mut asked = Asked { query, scope: QueryScope { node_meta: options.node_meta.clone() }, refine, authorizer };
+        let mut asked = Asked::new(query, options, authorizer)?;
         self.make_fresh(options.consistency).await?;
-        let Found { index, content, filtered, .. } = self.wait_for_change(&mut asked, options).await?;
-        Ok(Answer { meta: QueryMeta { filtered_by_acls: filtered, ..self.meta(index, query, options) }, content })
+        let found = self.wait_for_change(&mut asked, options).await?;
+        Ok(self.answer_of(found, query, options))
+    }
+
+    fn answer_of(&self, found: Found, query: &Query, options: &QueryOptions) -> Answer {
+        let meta = QueryMeta { filtered_by_acls: found.filtered, ..self.meta(found.index, query, options) };
+        Answer { meta, content: found.content }
     }
 
     async fn answer_without_catalog(&self, query: &Query) -> Option<Reply> {
@@ -193,6 +226,29 @@ fn check_acl_id(asked: &AclQuery) -> Result<(), ClusterError> {
 /// What every server knows without the catalog.
 pub(crate) fn is_known_here(query: &Query) -> bool {
     matches!(query, Query::Datacenters | Query::DatacenterCoordinates | Query::StatusLeader | Query::StatusPeers)
+}
+
+/// What is looked up in the catalog and nowhere else, and cannot be asked for wrongly.
+fn needs_catalog_alone(query: &Query) -> bool {
+    matches!(
+        query,
+        Query::KvGet(_)
+            | Query::KvList(_)
+            | Query::KvKeys { .. }
+            | Query::Nodes
+            | Query::Services
+            | Query::ServiceNodes { .. }
+            | Query::NodeServices(_)
+            | Query::NodeServiceList(_)
+            | Query::NodeChecks(_)
+            | Query::ServiceChecks(_)
+            | Query::ChecksInState(_)
+            | Query::HealthService { .. }
+            | Query::NodesByAddress(_)
+            | Query::ServicesByAddress(_)
+            | Query::Coordinates
+            | Query::NodeCoordinates(_)
+    )
 }
 
 /// Tables that only the primary datacenter has.

@@ -75,6 +75,9 @@ async fn what_is_built_in_is_there_and_a_token_opens_what_its_rules_say() {
     let answer = rig.server.query(&keys, &read_as(app)).await.unwrap();
     assert_eq!(answer.content.reply, Reply::Names(vec!["app/a".into()]));
     assert!(answer.meta.filtered_by_acls);
+    let refused = rig.server.query_now(&Query::KvGet("a".into()), &read_as(app)).unwrap();
+    assert_eq!(refused.unwrap_err(), ClusterError::PermissionDenied);
+    assert!(rig.server.query_now(&keys, &read_as(&Token::new("x"))).is_none(), "who is not known here may be elsewhere");
     // What a token says changes at once.
     let policy = AclPolicy { id: made.policies[0].id.clone(), name: "app".into(), ..AclPolicy::default() };
     change(&rig, &root, AclRequest::SetPolicy(Box::new(policy))).await.unwrap();

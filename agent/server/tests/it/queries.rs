@@ -43,6 +43,49 @@ async fn tells_leader_peers_datacenters_and_freshness() {
 }
 
 #[tokio::test]
+async fn what_needs_no_waiting_is_answered_at_once_and_alike() {
+    let rig = Rig::leading().await;
+    rig.register("n1", "web").await;
+    rig.register("n2", "web").await;
+    rig.put("a", "1").await;
+    let plain = QueryOptions::default();
+    let stale = QueryOptions { consistency: Consistency::Stale, ..plain.clone() };
+    let filtered = QueryOptions { filter: "Node.Node == n2".into(), ..plain.clone() };
+    let misread = QueryOptions { filter: "Node.Node =".into(), ..plain.clone() };
+    let queries = [
+        health("web"),
+        health("nothing"),
+        Query::Nodes,
+        Query::Services,
+        Query::KvGet("a".into()),
+        Query::KvGet("nothing".into()),
+        Query::NodeServices("n1".into()),
+    ];
+    for query in &queries {
+        for options in [&plain, &stale, &filtered, &misread] {
+            let told = |answer: lictor_rpc::Answer| (answer.meta, answer.content.reply.clone());
+            let now = rig.server.query_now(query, options).unwrap();
+            assert_eq!(now.map(told), rig.server.query(query, options).await.map(told), "{query:?} {options:?}");
+        }
+    }
+    // What may have to wait, be judged elsewhere or be asked of others.
+    let consistent = QueryOptions { consistency: Consistency::Consistent, ..plain.clone() };
+    let blocking = QueryOptions { min_index: Index(1), ..plain.clone() };
+    let elsewhere = QueryOptions { datacenter: "dc2".into(), ..plain.clone() };
+    for options in [consistent, blocking, elsewhere] {
+        assert!(rig.server.query_now(&Query::Nodes, &options).is_none(), "{options:?}");
+    }
+    for query in [Query::StatusLeader, Query::SessionInfo("x".into()), Query::Usage] {
+        assert!(rig.server.query_now(&query, &plain).is_none(), "{query:?}");
+    }
+    rig.end().await;
+    let rig = Rig::leaderless().await;
+    assert!(rig.server.query_now(&Query::Nodes, &plain).is_none());
+    assert!(!rig.server.query_now(&Query::Nodes, &stale).unwrap().unwrap().meta.known_leader);
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn another_datacenter_has_no_path() {
     let rig = Rig::leading().await;
     for query in [Query::Nodes, Query::StatusLeader, Query::KvGet("a".into())] {

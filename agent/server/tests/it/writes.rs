@@ -143,6 +143,8 @@ async fn requests_beyond_the_rate_are_refused() {
     assert_eq!(rig.write(put("a", "1")).await, Ok(Outcome::Done));
     assert_eq!(rig.write(put("a", "1")).await, Err(ClusterError::LeaderRateLimited));
     assert_eq!((read().await, read().await), (Ok(()), Err(ClusterError::RateLimited)));
+    let now = rig.server.query_now(&Query::Nodes, &QueryOptions::default());
+    assert_eq!(now.unwrap().unwrap_err(), ClusterError::RateLimited);
     // Where to go is always told.
     rig.ask(Query::StatusLeader).await;
     rig.end().await;
