@@ -184,7 +184,7 @@ impl Style {
 
 /// Sets the index alone.
 pub(crate) fn set_index(headers: &mut HeaderMap, index: u64) {
-    headers.insert(INDEX, HeaderValue::from(index.max(1)));
+    headers.insert(INDEX, number(index.max(1)));
 }
 
 /// Sets the headers that tell index, leader and age of an answer.
@@ -214,7 +214,16 @@ pub(crate) fn consistency_word(consistency: Consistency) -> &'static str {
 /// Sets the headers that tell leader and age of an answer for which there is nothing to wait.
 pub(crate) fn set_age(headers: &mut HeaderMap, meta: &QueryMeta) {
     headers.insert(KNOWN_LEADER, if meta.known_leader { TRUE } else { FALSE });
-    headers.insert(LAST_CONTACT, HeaderValue::from(u64::try_from(meta.last_contact.as_millis()).unwrap_or(u64::MAX)));
+    headers.insert(LAST_CONTACT, number(u64::try_from(meta.last_contact.as_millis()).unwrap_or(u64::MAX)));
+}
+
+/// A number as a value, in as little memory as it needs and none for the most frequent one.
+fn number(value: u64) -> HeaderValue {
+    if value == 0 {
+        return HeaderValue::from_static("0");
+    }
+    // Digits are always good.
+    HeaderValue::from_str(itoa::Buffer::new().format(value)).unwrap_or_else(|_| HeaderValue::from(value))
 }
 
 /// Sets `X-Consul-Reason`.
