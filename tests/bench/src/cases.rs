@@ -69,6 +69,7 @@ pub(crate) const ALL: &[Case] = &[
     rate("dns-a-100", dns::a_100, None),
     Case { limit: Some(watchers::delay_limit), ..cost("watchers-1000", "ms to last", watchers::delay) },
     Case { limit: Some(watchers::cpu_limit), ..cost("watchers-1000-cpu", "ms cpu", watchers::cpu) },
+    Case { limit: Some(watchers::cpu_few_limit), ..cost("watchers-1000-few-cpu", "ms cpu", watchers::cpu_few) },
     cost("start-dev", "ms", life::start_dev),
     cost("start-server", "ms", life::start_server),
     cost("restart-100000-keys", "ms", life::restart_with_keys),

@@ -13,6 +13,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 const WATCHERS: usize = 1000;
+/// Instances of the watched service after the change, as in the smallest row of health. An agent that encodes each answer anew pays for
+/// each of them a thousand times.
+const INSTANCES: u64 = 10;
+/// The fewest that a change can make: what is left is waking and sending.
+const FEW: u64 = 2;
 
 /// Time from the change to the last watcher's answer, and processor time of the server for it, both in milliseconds.
 struct Woken {
@@ -60,33 +65,43 @@ fn wake(port: u16, path: &str, change: &[u8], cpu: impl Fn() -> Result<f64>) -> 
     })
 }
 
-fn agent(program: &Program) -> Result<Woken> {
+fn agent(program: &Program, instances: u64) -> Result<Woken> {
     let agent = program.start(true, "{}")?;
-    agent.must("PUT", "/v1/catalog/register", &instance("web", 1))?;
+    for i in 1..instances {
+        agent.must("PUT", "/v1/catalog/register", &instance("web", i))?;
+    }
     let index = agent.must("GET", "/v1/health/service/web", "")?.index;
     let path = format!("/v1/health/service/web?index={index}&wait=60s");
-    let change = load::put("/v1/catalog/register", &instance("web", 2));
+    let change = load::put("/v1/catalog/register", &instance("web", instances));
     wake(agent.ports.http, &path, &change, || measure::cpu_ms(agent.pid()))
 }
 
-/// The same from a bare loop: each waits on one signal, and gets one body of the length that two instances have.
-fn limit() -> Result<Woken> {
-    let bare_loop = bare::waiting(Bytes::from(vec![b'x'; 940 * 2]))?;
+/// The same from a bare loop: each waits on one signal, and gets one body of the length that the instances have.
+fn limit(instances: u64) -> Result<Woken> {
+    let bare_loop = bare::waiting(Bytes::from(vec![b'x'; 940 * usize::try_from(instances)?]))?;
     wake(bare_loop.port, "/", &load::put("/", ""), || Ok(measure::thread_cpu_ms(bare_loop.thread)))
 }
 
 pub(crate) fn delay(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    Ok(vec![Figure::from(agent(program)?.delay)])
+    Ok(vec![Figure::from(agent(program, INSTANCES)?.delay)])
 }
 
 pub(crate) fn cpu(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
-    Ok(vec![Figure::from(agent(program)?.cpu)])
+    Ok(vec![Figure::from(agent(program, INSTANCES)?.cpu)])
+}
+
+pub(crate) fn cpu_few(program: &Program, _seconds: f64) -> Result<Vec<Figure>> {
+    Ok(vec![Figure::from(agent(program, FEW)?.cpu)])
 }
 
 pub(crate) fn delay_limit(_seconds: f64) -> Result<f64> {
-    Ok(limit()?.delay)
+    Ok(limit(INSTANCES)?.delay)
 }
 
 pub(crate) fn cpu_limit(_seconds: f64) -> Result<f64> {
-    Ok(limit()?.cpu)
+    Ok(limit(INSTANCES)?.cpu)
+}
+
+pub(crate) fn cpu_few_limit(_seconds: f64) -> Result<f64> {
+    Ok(limit(FEW)?.cpu)
 }
