@@ -7,7 +7,8 @@ use crate::patience::Patience;
 use crate::respond::Reply;
 use crate::settings::{HttpSettings, Listen};
 use crate::stream::Topics;
-use http::{HeaderName, HeaderValue, Request};
+use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue, Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -25,6 +26,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -337,14 +339,36 @@ where
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+/// A request under way, or its answer.
+enum Answering {
+    Done(Option<Reply>),
+    Waiting(Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Reply, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Done(reply) => reply.take().map_or(Poll::Pending, |reply| Poll::Ready(Ok(reply))),
+            Self::Waiting(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
 
 fn handler(peer: Peer, app: &Arc<App>) -> impl Fn(Request<Incoming>) -> Answering + Send + 'static {
     let app = app.clone();
     move |request| {
         // In pieces, as the whole would be part of the state besides them.
         let (parts, body) = request.into_parts();
-        Box::pin(serve(app.clone(), peer, parts, body))
+        let may_be_ready = parts.method == Method::GET;
+        let mut answer = Box::pin(serve(app.clone(), peer, parts, body));
+        // What is ready at once is answered before hyper looks whether the client is still there: for that it would take a second
+        // buffer, as the request holds the first one.
+        if may_be_ready && let Some(Ok(reply)) = answer.as_mut().now_or_never() {
+            return Answering::Done(Some(reply));
+        }
+        Answering::Waiting(answer)
     }
 }
 
