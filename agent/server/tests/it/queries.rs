@@ -59,7 +59,18 @@ async fn what_needs_no_waiting_is_answered_at_once_and_alike() {
         Query::Services,
         Query::KvGet("a".into()),
         Query::KvGet("nothing".into()),
+        Query::KvList(String::new()),
+        Query::KvKeys { prefix: String::new(), separator: "/".into() },
         Query::NodeServices("n1".into()),
+        Query::NodeServiceList("n1".into()),
+        Query::NodeChecks("n1".into()),
+        Query::ServiceNodes { service: "web".into(), tags: vec![], connect: false },
+        Query::ServiceChecks("web".into()),
+        Query::ChecksInState(None),
+        Query::NodesByAddress([10, 0, 0, 1].into()),
+        Query::ServicesByAddress([10, 0, 0, 1].into()),
+        Query::Coordinates,
+        Query::NodeCoordinates("n1".into()),
     ];
     for query in &queries {
         for options in [&plain, &stale, &filtered, &misread] {
